@@ -1,0 +1,33 @@
+"""Convolutional networks on plain NumPy arrays, on a CPU, fast.
+
+cnnfast.functional   stateless operations, forward and backward
+cnnfast.nn           layers         cnnfast.models   networks
+cnnfast.optim        optimizers     cnnfast.data     data sets and batches
+cnnfast.reference    every operation as plain loops, to read (imported on its own)
+"""
+
+try:
+    import cnnfast._ext.dispatch  # noqa: F401  (the first compiled module, to see that it is there)
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"the compiled kernels of cnnfast are missing in {__path__[0]}. If that is a checkout of "
+        "the sources, either leave its folder and use an installed cnnfast (the command is "
+        "`cnnfast`, not `python -m cnnfast`), or build it in place: python -m pip install -e ."
+    ) from error
+
+from cnnfast import data, functional, models, nn, optim
+from cnnfast._config import show_config
+from cnnfast._ext.threads import get_num_threads, set_num_threads
+from cnnfast._version import version as __version__
+
+__all__ = [
+    "__version__",
+    "data",
+    "functional",
+    "get_num_threads",
+    "models",
+    "nn",
+    "optim",
+    "set_num_threads",
+    "show_config",
+]

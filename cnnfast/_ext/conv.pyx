@@ -1,0 +1,400 @@
+"""Convolution, and its gradient with respect to the input, which is a convolution too.
+
+One engine for both. The output is cut into blocks of rows and columns; the input under a block is
+packed, zero-padded and channels innermost, into a buffer that stays in L2; the weights are packed
+into panels of as many output channels as a register tile is wide. Each row of a block is then
+covered by register tiles, whose reduction runs over R contiguous spans of S*C values (R*S spans of
+C when dilated). Where the input is channels-last and no window reaches into padding, nothing is
+packed at all.
+
+With groups = C there is one filter a channel: the panels are then of channels, and a kernel whose
+lanes are the channels takes the tile's place.
+"""
+from libc.string cimport memset
+
+from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.threads cimport parallel, threads_for
+from cnnfast._ext.workspace cimport (
+    TILE_BYTES, Workspace, allocate, pack_tile, release, rounded_up,
+)
+
+cdef enum:
+    ITEMS_PER_THREAD = 4
+
+
+cdef struct Filters:
+    # The weights as the engine reads them, by output and input channel and by tap: the input's
+    # gradient swaps the channels and walks the taps backwards.
+    const char* data
+    Py_ssize_t group_step, out_step, in_step, row_step, column_step
+
+
+cdef struct Conv:
+    const cf_kernels* k
+    Image x, y
+    Axis rows, cols
+    Filters filters
+    const char* bias
+    Py_ssize_t bias_step
+    bint depthwise
+    Py_ssize_t groups, c_in, c_out  # channels of one group
+    # Panels of packed weights: bias, then (taps, c_in, width).
+    Py_ssize_t width, panels, panel_bytes
+    char* packed
+    # Blocks of the output, and how the panels are dealt out to items.
+    Py_ssize_t block_rows, block_cols, row_blocks, col_blocks, panel_chunks
+    bint direct   # read x where it lies
+    bint spans    # one span of S*C values for each filter row
+    Py_ssize_t n_taps, depth
+    Py_ssize_t* taps  # byte offset of each span from a window's first pixel
+    Py_ssize_t row_bytes, pixel_bytes  # steps in what the tiles read
+    char* scratch
+    Py_ssize_t tile_bytes, scratch_bytes
+
+
+def forward(x, weight, bias, y, rows, cols, Py_ssize_t groups):
+    """y = conv(x, weight) + bias. `bias` is a contiguous (1, 1, 1, K) array or None."""
+    cdef Conv conv
+    cdef Image w = image(weight), b
+    conv.x, conv.y = image(x), image(y, True)
+    conv.rows, conv.cols = axis(rows), axis(cols)
+    conv.bias, conv.bias_step = NULL, 0
+    if bias is not None:
+        b = image(bias)
+        conv.bias, conv.bias_step = b.data, b.sw
+    conv.groups, conv.c_in, conv.c_out = groups, w.c, w.n // groups
+    conv.filters = Filters(w.data, conv.c_out * w.sn, w.sn, w.sc, w.sh, w.sw)
+    run(&conv)
+
+
+def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
+    """gx = the gradient of the input, from the gradient g of the output.
+
+    At stride 1 this is a convolution of g with the filters turned around. At stride S, input
+    rows S apart meet the same taps, so each of the S phases of the rows and of the columns is
+    such a convolution with some of the taps.
+    """
+    cdef Conv conv
+    cdef Image w = image(weight), whole = image(gx, True)
+    cdef Axis down = axis(rows), across = axis(cols)
+    cdef Py_ssize_t i, j, first_row, first_col, row_taps_apart, col_taps_apart
+    conv.x = image(g)
+    conv.bias, conv.bias_step = NULL, 0
+    conv.groups, conv.c_in, conv.c_out = groups, w.n // groups, w.c
+    for i in range(min(down.stride, down.size)):
+        for j in range(min(across.stride, across.size)):
+            conv.rows = phase(&down, i, &first_row, &row_taps_apart)
+            conv.cols = phase(&across, j, &first_col, &col_taps_apart)
+            conv.filters = Filters(
+                w.data + first_row * w.sh + first_col * w.sw, conv.c_in * w.sn, w.sc, w.sn,
+                -row_taps_apart * w.sh, -col_taps_apart * w.sw,
+            )
+            conv.y = whole
+            conv.y.data += i * whole.sh + j * whole.sw
+            conv.y.sh, conv.y.sw = whole.sh * down.stride, whole.sw * across.stride
+            conv.y.h, conv.y.w = conv.rows.out, conv.cols.out
+            run(&conv)
+
+
+cdef Axis phase(const Axis* a, Py_ssize_t at, Py_ssize_t* first_tap, Py_ssize_t* taps_apart):
+    """The convolution that makes the input gradient at `at`, at + stride, at + 2 stride, ...
+
+    Tap t of the forward pass joins input i to output o where i + before = o stride + t dilation.
+    For i = at (mod stride) that leaves the taps t0, t0 + q, ..., with q = stride / gcd(stride,
+    dilation); the outputs they meet lie dilation q / stride apart, later taps earlier. `first_tap`
+    is the last of them: with it the turned-around filter begins.
+    """
+    cdef Axis result
+    cdef Py_ssize_t t0 = 0, q = a.stride // gcd(a.stride, a.dilation), taps
+    while t0 < min(q, a.kernel) and (at + a.before - t0 * a.dilation) % a.stride != 0:
+        t0 += 1
+    taps = 0 if t0 == min(q, a.kernel) else (a.kernel - 1 - t0) // q + 1
+    first_tap[0] = t0 + (taps - 1) * q if taps else 0
+    taps_apart[0] = q
+    result.size = a.out
+    result.kernel = taps
+    result.stride = 1
+    result.dilation = a.dilation * q // a.stride
+    result.before = (taps - 1) * result.dilation - (at + a.before - t0 * a.dilation) // a.stride
+    result.out = (a.size - 1 - at) // a.stride + 1
+    result.after = result.out - 1 + (taps - 1) * result.dilation - result.before - a.out + 1
+    return result
+
+
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+cdef int run(Conv* conv) except -1:
+    """Plan, pack the weights, and compute every block."""
+    cdef int threads
+    cdef Py_ssize_t items
+    cdef Workspace space
+    if conv.y.n == 0:
+        return 0
+    conv.k = kernels_for(conv.x.itemsize)
+    flatten(conv)
+    plan_panels(conv)
+    threads = threads_for(
+        <double> conv.y.n * conv.groups * conv.c_out * conv.c_in
+        * conv.rows.out * conv.cols.out * conv.rows.kernel * conv.cols.kernel
+    )
+    plan_blocks(conv, threads)
+    items = conv.y.n * (1 if conv.depthwise else conv.groups) * (
+        conv.row_blocks * conv.col_blocks * conv.panel_chunks
+    )
+    space = layout(conv, threads)
+    with nogil:
+        parallel(pack_panel, conv, conv.panels * (1 if conv.depthwise else conv.groups), threads)
+        parallel(compute_item, conv, items, threads)
+        release(space)
+    return 0
+
+
+cdef void flatten(Conv* conv) noexcept:
+    """Read the pixels of a 1x1 convolution as one long row, of the whole batch where they are."""
+    cdef Image* x = &conv.x
+    cdef Image* y = &conv.y
+    cdef Axis* r = &conv.rows
+    cdef Axis* c = &conv.cols
+    if r.kernel != 1 or c.kernel != 1 or r.stride != 1 or c.stride != 1:
+        return
+    if r.before or c.before or r.after or c.after:
+        return
+    if x.sh == x.w * x.sw and y.sh == y.w * y.sw:
+        x.w, x.h, y.w, y.h = x.w * x.h, 1, y.w * y.h, 1
+    if x.h == 1 and x.sn == x.w * x.sw and y.sn == y.w * y.sw:
+        x.w, x.n, y.w, y.n = x.w * x.n, 1, y.w * y.n, 1
+    r.size, r.out, c.size, c.out = x.h, y.h, x.w, y.w
+
+
+cdef void plan_panels(Conv* conv) noexcept:
+    conv.depthwise = conv.c_in == 1 and conv.c_out == 1 and conv.groups > 1
+    conv.width = conv.k.lanes * conv.k.tile_vectors
+    conv.panels = (conv.groups if conv.depthwise else conv.c_out) + conv.width - 1
+    conv.panels //= conv.width
+    conv.panel_bytes = conv.width * conv.x.itemsize * (
+        1 + conv.rows.kernel * conv.cols.kernel * conv.c_in
+    )
+
+
+cdef bint stays_inside(const Axis* a) noexcept:
+    """Whether no window of the axis reaches into padding."""
+    return (
+        a.kernel > 0 and a.before <= 0
+        and -a.before + (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation < a.size
+    )
+
+
+cdef void plan_blocks(Conv* conv, int threads) noexcept:
+    """Choose blocks whose packed input fits TILE_BYTES, small enough to keep all threads busy."""
+    cdef Axis* r = &conv.rows
+    cdef Axis* c = &conv.cols
+    cdef Py_ssize_t channels = conv.width if conv.depthwise else conv.c_in
+    cdef Py_ssize_t pixel = channels * conv.x.itemsize, unit = conv.k.tile_rows, wanted, items
+    cdef Py_ssize_t span_r = max((r.kernel - 1) * r.dilation + 1, 1)
+    cdef Py_ssize_t span_c = max((c.kernel - 1) * c.dilation + 1, 1)
+    cdef Py_ssize_t fit = (TILE_BYTES // (pixel * span_r) - span_c) // c.stride + 1
+    fit = max(fit // unit, 1) * unit
+    conv.col_blocks = (c.out + fit - 1) // fit
+    conv.block_cols = min(rounded_up((c.out + conv.col_blocks - 1) // conv.col_blocks, unit), c.out)
+    conv.col_blocks = (c.out + conv.block_cols - 1) // conv.block_cols
+    fit = TILE_BYTES // (pixel * ((conv.block_cols - 1) * c.stride + span_c))
+    conv.block_rows = min(max((fit - span_r) // r.stride + 1, 1), r.out)
+    items = conv.y.n * (1 if conv.depthwise else conv.groups) * conv.col_blocks
+    wanted = ITEMS_PER_THREAD * threads
+    while threads > 1 and conv.block_rows > 4 and (
+        items * ((r.out + conv.block_rows - 1) // conv.block_rows) < wanted
+    ):
+        conv.block_rows = (conv.block_rows + 1) // 2
+    conv.row_blocks = (r.out + conv.block_rows - 1) // conv.block_rows
+    items *= conv.row_blocks
+    conv.panel_chunks = 1
+    if threads > 1 and items < wanted:
+        conv.panel_chunks = min((wanted + items - 1) // items, conv.panels)
+
+
+cdef Workspace layout(Conv* conv, int threads) except *:
+    """Lay out what the tiles read, and allocate panels, tap offsets and scratch in one block."""
+    cdef Image* x = &conv.x
+    cdef Py_ssize_t itemsize = x.itemsize, r, s, packed_bytes, taps_bytes
+    cdef Py_ssize_t channels = conv.width if conv.depthwise else conv.c_in
+    cdef Py_ssize_t in_rows = (
+        (conv.block_rows - 1) * conv.rows.stride + (conv.rows.kernel - 1) * conv.rows.dilation + 1
+    )
+    cdef Py_ssize_t in_cols = (
+        (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1
+    )
+    cdef Workspace space
+    conv.direct = (
+        not conv.depthwise and x.sc == itemsize
+        and stays_inside(&conv.rows) and stays_inside(&conv.cols)
+    )
+    if conv.direct:
+        conv.row_bytes, conv.pixel_bytes, conv.tile_bytes = x.sh, x.sw, 0
+    else:
+        conv.pixel_bytes = channels * itemsize
+        conv.row_bytes = in_cols * conv.pixel_bytes
+        conv.tile_bytes = rounded_up(max(in_rows, 0) * max(conv.row_bytes, 0), 64) + 128
+    conv.spans = (
+        not conv.depthwise and conv.cols.dilation == 1 and conv.pixel_bytes == conv.c_in * itemsize
+        and conv.cols.kernel > 0
+    )
+    conv.n_taps = conv.rows.kernel * (1 if conv.spans else conv.cols.kernel)
+    conv.depth = conv.c_in * (conv.cols.kernel if conv.spans else 1)
+    conv.scratch_bytes = conv.tile_bytes + (
+        0 if conv.y.sc == itemsize
+        else rounded_up(conv.block_rows * conv.block_cols * conv.width * itemsize, 64)
+    )
+    packed_bytes = rounded_up(
+        conv.panels * (1 if conv.depthwise else conv.groups) * conv.panel_bytes, 64
+    )
+    taps_bytes = rounded_up(conv.n_taps * sizeof(Py_ssize_t), 64)
+    space = allocate(packed_bytes + taps_bytes + threads * conv.scratch_bytes)
+    conv.packed = space.data
+    conv.taps = <Py_ssize_t*> (space.data + packed_bytes)
+    conv.scratch = space.data + packed_bytes + taps_bytes
+    for r in range(conv.rows.kernel):
+        for s in range(conv.n_taps // conv.rows.kernel):
+            conv.taps[r * (conv.n_taps // conv.rows.kernel) + s] = (
+                r * conv.rows.dilation * conv.row_bytes + s * conv.cols.dilation * conv.pixel_bytes
+            )
+    return space
+
+
+cdef void pack_panel(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """Pack one panel: its bias, then its weights as (taps, c_in, width), zero-padded."""
+    cdef Conv* conv = <Conv*> context
+    cdef Filters* f = &conv.filters
+    cdef Py_ssize_t itemsize = conv.x.itemsize, r, s, width, channel, channels
+    cdef Py_ssize_t group = 0 if conv.depthwise else item // conv.panels
+    cdef Py_ssize_t total = conv.groups if conv.depthwise else conv.c_out
+    cdef char* target = conv.packed + item * conv.panel_bytes
+    cdef const char* source = f.data + group * f.group_step
+    channel = (item - group * conv.panels) * conv.width
+    channels = min(conv.width, total - channel)
+    # A kernel called for fewer vectors reads panels only that many vectors wide.
+    width = conv.width if conv.depthwise else rounded_up(channels, conv.k.lanes)
+    source += channel * (f.group_step if conv.depthwise else f.out_step)
+    if channels < conv.width or conv.bias == NULL:
+        memset(target, 0, conv.panel_bytes if channels < conv.width else conv.width * itemsize)
+    if conv.bias != NULL:
+        conv.k.copy2d(
+            target, 0, itemsize, conv.bias + (group * total + channel) * conv.bias_step, 0,
+            conv.bias_step, 1, channels,
+        )
+    target += conv.width * itemsize
+    for r in range(conv.rows.kernel):
+        for s in range(conv.cols.kernel):
+            conv.k.copy2d(
+                target, width * itemsize, itemsize, source + r * f.row_step + s * f.column_step,
+                f.in_step, f.group_step if conv.depthwise else f.out_step, conv.c_in, channels,
+            )
+            target += conv.c_in * width * itemsize
+
+
+cdef void compute_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """One block of the output, for some of the panels."""
+    cdef Conv* conv = <Conv*> context
+    cdef Py_ssize_t chunk = item % conv.panel_chunks
+    cdef Py_ssize_t col = item // conv.panel_chunks % conv.col_blocks * conv.block_cols
+    cdef Py_ssize_t block = item // conv.panel_chunks // conv.col_blocks
+    cdef Py_ssize_t row = block % conv.row_blocks * conv.block_rows
+    cdef Py_ssize_t image_group = block // conv.row_blocks
+    cdef Py_ssize_t groups = 1 if conv.depthwise else conv.groups
+    cdef Py_ssize_t n = image_group // groups, group = image_group % groups
+    cdef Py_ssize_t rows = min(conv.block_rows, conv.rows.out - row)
+    cdef Py_ssize_t cols = min(conv.block_cols, conv.cols.out - col)
+    cdef Py_ssize_t panel, first = conv.panels * chunk // conv.panel_chunks
+    cdef Py_ssize_t last = conv.panels * (chunk + 1) // conv.panel_chunks
+    cdef char* tile = conv.scratch + thread * conv.scratch_bytes
+    cdef char* results = tile + conv.tile_bytes
+    cdef const char* source = tile
+    if conv.direct:
+        source = (
+            conv.x.data + n * conv.x.sn + group * conv.c_in * conv.x.sc
+            + (row * conv.rows.stride - conv.rows.before) * conv.x.sh
+            + (col * conv.cols.stride - conv.cols.before) * conv.x.sw
+        )
+    elif not conv.depthwise:
+        pack_block(conv, n, group * conv.c_in, conv.c_in, row, rows, col, cols, tile)
+    for panel in range(first, last):
+        if conv.depthwise:
+            pack_block(
+                conv, n, panel * conv.width, min(conv.width, conv.groups - panel * conv.width),
+                row, rows, col, cols, tile,
+            )
+        compute_panel(conv, n, group, panel, row, rows, col, cols, source, results)
+
+
+cdef void pack_block(
+    const Conv* conv, Py_ssize_t n, Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row,
+    Py_ssize_t rows, Py_ssize_t col, Py_ssize_t cols, char* tile,
+) noexcept nogil:
+    """Pack the input under a block of the output."""
+    if conv.n_taps == 0:
+        return
+    pack_tile(
+        conv.k, &conv.x, n, channel, channels,
+        row * conv.rows.stride - conv.rows.before, 1,
+        (rows - 1) * conv.rows.stride + (conv.rows.kernel - 1) * conv.rows.dilation + 1,
+        col * conv.cols.stride - conv.cols.before,
+        (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1,
+        tile, conv.width if conv.depthwise else conv.c_in,
+    )
+
+
+cdef void compute_panel(
+    const Conv* conv, Py_ssize_t n, Py_ssize_t group, Py_ssize_t panel, Py_ssize_t row,
+    Py_ssize_t rows, Py_ssize_t col, Py_ssize_t cols, const char* source, char* results,
+) noexcept nogil:
+    """One block of the output for one panel, by way of `results` where y is not channels-last."""
+    cdef Py_ssize_t itemsize = conv.x.itemsize
+    cdef Py_ssize_t total = conv.groups if conv.depthwise else conv.c_out
+    cdef Py_ssize_t channel = panel * conv.width
+    cdef Py_ssize_t channels = min(conv.width, total - channel), i
+    cdef const char* packed = conv.packed + (group * conv.panels + panel) * conv.panel_bytes
+    cdef char* y = (
+        conv.y.data + n * conv.y.sn + (group * conv.c_out + channel) * conv.y.sc
+        + row * conv.y.sh + col * conv.y.sw
+    )
+    cdef Py_ssize_t x_step = conv.rows.stride * conv.row_bytes
+    cdef Py_ssize_t pixel = conv.width * itemsize
+    for i in range(rows):
+        if conv.y.sc == itemsize:
+            compute_row(
+                conv, channels, packed, source + i * x_step, cols, y + i * conv.y.sh, conv.y.sw
+            )
+        else:
+            compute_row(conv, channels, packed, source + i * x_step, cols, results, pixel)
+            conv.k.copy2d(
+                y + i * conv.y.sh, conv.y.sc, conv.y.sw, results, itemsize, pixel, channels, cols
+            )
+
+
+cdef inline void compute_row(
+    const Conv* conv, Py_ssize_t channels, const char* packed, const char* x, Py_ssize_t cols,
+    char* y, Py_ssize_t y_step,
+) noexcept nogil:
+    """One row of a block for one panel: tiles of nearly equal length."""
+    cdef const char* weights = packed + conv.width * conv.x.itemsize
+    cdef Py_ssize_t x_step = conv.cols.stride * conv.pixel_bytes, i = 0, tiles, rows
+    cdef int vectors = <int> ((channels + conv.k.lanes - 1) // conv.k.lanes)
+    if conv.depthwise:
+        conv.k.depthwise_tile(
+            vectors, <int> channels, cols, y, y_step, x, x_step, conv.taps, conv.n_taps, weights,
+            packed,
+        )
+        return
+    tiles = (cols + conv.k.tile_rows - 1) // conv.k.tile_rows
+    while tiles > 0:
+        rows = (cols - i + tiles - 1) // tiles
+        conv.k.conv_tile(
+            <int> rows, vectors, <int> channels, y + i * y_step, y_step, x + i * x_step, x_step,
+            conv.taps, conv.n_taps, conv.depth, weights, packed,
+        )
+        i += rows
+        tiles -= 1

@@ -1,0 +1,379 @@
+"""The gradients of a convolution's weights and bias: sums over every position of the batch.
+
+    gw[k, c, r, s] = sum over n, oh, ow of g[n, k, oh, ow] * x[n, c, oh S - P + r D, ow S - P + s D]
+
+The positions are cut into blocks of some hundred, each added up in fresh accumulators. The sums are
+cut into strips, a run of filters of one group by one filter row each, so that no two threads add to
+the same sum. With few channels a filter row is shorter than a few vectors: a strip then spans all
+filter rows, and a position's window is packed into one span of R*S*C values. Where that leaves
+fewer strips than ITEMS, the blocks are dealt out to a number of parts, each with sums of its own,
+which are added up in their order at the end. All of this depends on the shapes alone, so the
+result does not depend on the number of threads.
+"""
+from libc.string cimport memset
+
+from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.threads cimport cf_task, parallel, threads_for
+from cnnfast._ext.workspace cimport (
+    TILE_BYTES, Workspace, allocate, pack_tile, release, rounded_up,
+)
+
+cdef enum:
+    POSITIONS = 512   # of one block, at most: one long chain of additions loses two digits
+    FILTER_TILES = 4  # register tiles in a strip's run of filters
+    NARROW = 4        # vectors: a filter row of fewer is narrow
+    PACKING_PAYS = 16  # filters: with fewer, packing the windows takes longer than it saves
+    ITEMS = 8         # to have at least, by cutting the batch into parts
+
+
+cdef struct Gradient:
+    const cf_kernels* k
+    Image x, g, sums  # sums is gw, or gb
+    Axis rows, cols
+    Py_ssize_t groups, c_in, c_out   # channels of one group
+    bint depthwise, narrow
+    Py_ssize_t run, runs             # filters of a strip, and such runs in a group
+    Py_ssize_t strip_rows            # filter rows of a strip: 1, or R if narrow
+    Py_ssize_t width                 # channels of a depthwise or bias strip
+    # A strip's sums: filters, by `spans` spans of `span` values, each padded to `span_step`.
+    Py_ssize_t spans, span, span_step, sums_bytes
+    Py_ssize_t block_rows, block_cols, row_blocks, col_blocks
+    Py_ssize_t strips, parts
+    char* partial    # sums of every strip and part
+    char* ones
+    char* scratch
+    Py_ssize_t x_bytes, g_bytes
+
+
+cdef struct Block:
+    Py_ssize_t n, row, rows, col, cols
+
+
+def backward_weights(g, x, gw, rows, cols, Py_ssize_t groups):
+    """gw = the gradient of the weights (K, C/groups, R, S)."""
+    cdef Gradient job
+    job.x, job.g, job.sums = image(x), image(g), image(gw, True)
+    job.rows, job.cols = axis(rows), axis(cols)
+    job.groups, job.c_in, job.c_out = groups, job.sums.c, job.sums.n // groups
+    job.k = kernels_for(job.x.itemsize)
+    job.depthwise = job.c_in == 1 and job.c_out == 1 and groups > 1
+    if job.depthwise:
+        plan_depthwise(&job)
+    else:
+        plan_runs(&job)
+    run(&job, depthwise_item if job.depthwise else strip_item)
+
+
+def backward_bias(g, gb):
+    """gb = the sum of g over batch, rows and columns; gb is a (K, 1, 1, 1) array."""
+    cdef Gradient job
+    cdef Py_ssize_t i
+    job.g, job.sums = image(g), image(gb, True)
+    job.k = kernels_for(job.g.itemsize)
+    job.rows.kernel = job.cols.kernel = job.rows.stride = job.cols.stride = 1
+    job.rows.out, job.cols.out, job.cols.dilation = job.g.h, job.g.w, 1
+    job.groups, job.c_in, job.c_out, job.depthwise = job.g.c, 1, 1, True
+    plan_depthwise(&job)
+    job.x_bytes = 0
+    cdef Workspace space = allocate(job.width * job.g.itemsize)
+    job.ones = space.data
+    for i in range(job.width):
+        if job.g.itemsize == 4:
+            (<float*> job.ones)[i] = 1
+        else:
+            (<double*> job.ones)[i] = 1
+    try:
+        run(&job, bias_item)
+    finally:
+        release(space)
+
+
+cdef void plan_blocks(Gradient* job, Py_ssize_t channels, Py_ssize_t row_bytes) noexcept:
+    """Blocks of at most POSITIONS positions whose packed input fits TILE_BYTES.
+
+    `row_bytes` is what a position's input takes when packed."""
+    cdef Py_ssize_t fit = min(max(TILE_BYTES // row_bytes, 1), POSITIONS)
+    job.block_cols = min(job.cols.out, fit)
+    job.block_rows = min(max(fit // job.block_cols, 1), job.rows.out)
+    job.row_blocks = (job.rows.out + job.block_rows - 1) // job.block_rows
+    job.col_blocks = (job.cols.out + job.block_cols - 1) // job.block_cols
+    job.g_bytes = rounded_up(job.block_rows * job.block_cols * channels * job.g.itemsize, 64)
+
+
+cdef inline Py_ssize_t in_columns(const Gradient* job) noexcept nogil:
+    """Input columns under a block."""
+    return (job.block_cols - 1) * job.cols.stride + (job.cols.kernel - 1) * job.cols.dilation + 1
+
+
+cdef void plan_runs(Gradient* job) noexcept:
+    cdef Py_ssize_t itemsize = job.x.itemsize, tile = job.k.tile_rows
+    cdef Py_ssize_t R = job.rows.kernel, S = job.cols.kernel
+    job.narrow = R > 1 and S * job.c_in < NARROW * job.k.lanes and job.c_out >= PACKING_PAYS
+    job.strip_rows = R if job.narrow else 1
+    job.spans = S if job.cols.dilation > 1 and not job.narrow else 1
+    job.span = job.c_in * S * job.strip_rows // job.spans
+    job.span_step = rounded_up(job.span, job.k.lanes)
+    job.runs = (job.c_out + tile * FILTER_TILES - 1) // (tile * FILTER_TILES)
+    job.run = (job.c_out + job.runs - 1) // job.runs
+    job.runs = (job.c_out + job.run - 1) // job.run
+    job.strips = job.groups * job.runs * (R // job.strip_rows)
+    job.sums_bytes = rounded_up(job.run * job.spans * job.span_step * itemsize, 64)
+    if job.narrow:
+        plan_blocks(job, job.run, job.span * itemsize)
+        job.x_bytes = job.block_rows * job.block_cols * job.span * itemsize
+    else:
+        plan_blocks(job, job.run, job.c_in * job.cols.stride * itemsize)
+        job.x_bytes = job.block_rows * in_columns(job) * job.c_in * itemsize
+    # A tile's vectors may run past the last span.
+    job.x_bytes = rounded_up(job.x_bytes + job.k.tile_vectors * job.k.lanes * itemsize, 64)
+    if job.g.sc == itemsize:
+        job.g_bytes = 0
+
+
+cdef void plan_depthwise(Gradient* job) noexcept:
+    cdef Py_ssize_t itemsize = job.g.itemsize
+    job.width = job.k.lanes * job.k.tile_vectors
+    job.strip_rows = 1
+    job.strips = (job.groups + job.width - 1) // job.width * job.rows.kernel
+    job.sums_bytes = rounded_up(job.cols.kernel * job.width * itemsize, 64)
+    plan_blocks(job, job.width, job.width * job.cols.stride * itemsize)
+    job.x_bytes = rounded_up(job.block_rows * in_columns(job) * job.width * itemsize, 64)
+
+
+cdef int run(Gradient* job, cf_task task) except -1:
+    """Compute every strip and part, then add up the parts and store the sums."""
+    cdef Py_ssize_t blocks = job.g.n * job.row_blocks * job.col_blocks
+    cdef int threads = threads_for(
+        <double> job.g.n * job.sums.n * job.sums.c * job.sums.h * job.sums.w
+        * job.rows.out * job.cols.out * job.c_in
+    )
+    cdef Workspace space
+    job.parts = max(min((ITEMS + job.strips - 1) // job.strips, blocks), 1)
+    cdef Py_ssize_t partial_bytes = job.strips * job.parts * job.sums_bytes
+    space = allocate(partial_bytes + threads * (job.x_bytes + job.g_bytes))
+    job.partial, job.scratch = space.data, space.data + partial_bytes
+    with nogil:
+        parallel(task, job, job.strips * job.parts, threads)
+        parallel(store_strip, job, job.strips, threads)
+        release(space)
+    return 0
+
+
+cdef inline Block block_at(const Gradient* job, Py_ssize_t index) noexcept nogil:
+    cdef Block block
+    block.col = index % job.col_blocks * job.block_cols
+    block.row = index // job.col_blocks % job.row_blocks * job.block_rows
+    block.n = index // job.col_blocks // job.row_blocks
+    block.rows = min(job.block_rows, job.rows.out - block.row)
+    block.cols = min(job.block_cols, job.cols.out - block.col)
+    return block
+
+
+cdef inline Py_ssize_t part_start(const Gradient* job, Py_ssize_t part) noexcept nogil:
+    """The first block of a part."""
+    return job.g.n * job.row_blocks * job.col_blocks * part // job.parts
+
+
+cdef void strip_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """One part of the sums of one strip."""
+    cdef Gradient* job = <Gradient*> context
+    cdef Py_ssize_t strip = item // job.parts, part = item % job.parts
+    cdef Py_ssize_t rows_of_strips = job.rows.kernel // job.strip_rows
+    cdef Py_ssize_t r = strip % rows_of_strips
+    cdef Py_ssize_t group = strip // rows_of_strips // job.runs
+    cdef Py_ssize_t first = strip // rows_of_strips % job.runs * job.run
+    cdef Py_ssize_t filters = min(job.run, job.c_out - first)
+    cdef char* sums = job.partial + item * job.sums_bytes
+    cdef char* x_tile = job.scratch + thread * (job.x_bytes + job.g_bytes)
+    cdef char* g_tile = x_tile + job.x_bytes
+    cdef Py_ssize_t b
+    cdef Block block
+    memset(sums, 0, job.sums_bytes)
+    for b in range(part_start(job, part), part_start(job, part + 1)):
+        block = block_at(job, b)
+        if job.narrow:
+            pack_windows(job, &block, group * job.c_in, x_tile)
+        else:
+            pack_rows(job, &block, group * job.c_in, job.c_in, r, x_tile, job.c_in)
+        add_block(job, &block, group * job.c_out + first, filters, x_tile, g_tile, sums)
+
+
+cdef void pack_rows(
+    const Gradient* job, const Block* block, Py_ssize_t channel, Py_ssize_t channels,
+    Py_ssize_t r, char* x_tile, Py_ssize_t width,
+) noexcept nogil:
+    """Pack the input rows that filter row r meets under a block."""
+    pack_tile(
+        job.k, &job.x, block.n, channel, channels,
+        block.row * job.rows.stride - job.rows.before + r * job.rows.dilation, job.rows.stride,
+        block.rows, block.col * job.cols.stride - job.cols.before, in_columns(job), x_tile, width,
+    )
+
+
+cdef void pack_windows(
+    const Gradient* job, const Block* block, Py_ssize_t channel, char* x_tile
+) noexcept nogil:
+    """Pack the windows of a block, position by position: im2col, with (R, S, C) innermost."""
+    cdef Py_ssize_t i, r, s, h, first, last, w, itemsize = job.x.itemsize
+    cdef Py_ssize_t step = job.span * itemsize
+    cdef const char* plane = job.x.data + block.n * job.x.sn + channel * job.x.sc
+    cdef char* target
+    memset(x_tile, 0, block.rows * block.cols * step)
+    for i in range(block.rows):
+        for r in range(job.rows.kernel):
+            h = (block.row + i) * job.rows.stride - job.rows.before + r * job.rows.dilation
+            if not 0 <= h < job.x.h:
+                continue
+            for s in range(job.cols.kernel):
+                # Of the block's columns, first..last-1 find tap s inside the input.
+                w = block.col * job.cols.stride - job.cols.before + s * job.cols.dilation
+                first = 0 if w >= 0 else (-w + job.cols.stride - 1) // job.cols.stride
+                last = 0 if w >= job.x.w else (job.x.w - 1 - w) // job.cols.stride + 1
+                last = min(last, block.cols)
+                if first >= last:
+                    continue
+                target = x_tile + (i * block.cols + first) * step
+                target += (r * job.cols.kernel + s) * job.c_in * itemsize
+                job.k.copy2d(
+                    target, step, itemsize,
+                    plane + h * job.x.sh + (w + first * job.cols.stride) * job.x.sw,
+                    job.cols.stride * job.x.sw, job.x.sc, last - first, job.c_in,
+                )
+
+
+cdef void add_block(
+    const Gradient* job, const Block* block, Py_ssize_t first, Py_ssize_t filters,
+    const char* x_tile, char* g_tile, char* sums,
+) noexcept nogil:
+    """Add one block of positions to the sums, register tile by register tile."""
+    cdef Py_ssize_t itemsize = job.x.itemsize
+    cdef Py_ssize_t x_step = job.span * itemsize, x_row_step = block.cols * x_step
+    cdef Py_ssize_t sums_step = job.spans * job.span_step * itemsize
+    cdef Py_ssize_t g_step = job.g.sw, g_row_step = job.g.sh
+    cdef Py_ssize_t i = 0, j, s, vectors, tiles, count
+    cdef const char* g = job.g.data + block.n * job.g.sn + first * job.g.sc + (
+        block.row * job.g.sh + block.col * job.g.sw
+    )
+    if not job.narrow:
+        x_step = job.cols.stride * job.c_in * itemsize
+        x_row_step = in_columns(job) * job.c_in * itemsize
+    if job.g_bytes:
+        g_step, g_row_step = filters * itemsize, block.cols * filters * itemsize
+        pack_tile(
+            job.k, &job.g, block.n, first, filters, block.row, 1, block.rows, block.col,
+            block.cols, g_tile, filters,
+        )
+        g = g_tile
+    tiles = (filters + job.k.tile_rows - 1) // job.k.tile_rows
+    while tiles > 0:
+        count = (filters - i + tiles - 1) // tiles
+        for s in range(job.spans):
+            j = 0
+            while j < job.span_step:
+                vectors = min(job.k.tile_vectors, (job.span_step - j) // job.k.lanes)
+                job.k.outer_tile(
+                    <int> count, <int> vectors,
+                    sums + i * sums_step + (s * job.span_step + j) * itemsize, sums_step,
+                    g + i * itemsize, g_row_step, g_step,
+                    x_tile + (s * job.cols.dilation * job.c_in + j) * itemsize, x_row_step, x_step,
+                    block.rows, block.cols,
+                )
+                j += vectors * job.k.lanes
+        i += count
+        tiles -= 1
+
+
+cdef void depthwise_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """One part of one filter row's sums, for as many channels as a register tile is wide."""
+    cdef Gradient* job = <Gradient*> context
+    cdef Py_ssize_t pixel = job.width * job.x.itemsize
+    cdef Py_ssize_t strip = item // job.parts, part = item % job.parts
+    cdef Py_ssize_t r = strip % job.rows.kernel
+    cdef Py_ssize_t first = strip // job.rows.kernel * job.width
+    cdef Py_ssize_t channels = min(job.width, job.groups - first)
+    cdef char* sums = job.partial + item * job.sums_bytes
+    cdef char* x_tile = job.scratch + thread * (job.x_bytes + job.g_bytes)
+    cdef char* g_tile = x_tile + job.x_bytes
+    cdef Py_ssize_t b, s
+    cdef Block block
+    memset(sums, 0, job.sums_bytes)
+    for b in range(part_start(job, part), part_start(job, part + 1)):
+        block = block_at(job, b)
+        pack_rows(job, &block, first, channels, r, x_tile, job.width)
+        pack_gradient(job, &block, first, channels, g_tile)
+        for s in range(job.cols.kernel):
+            job.k.depthwise_sums(
+                job.k.tile_vectors, sums + s * pixel, g_tile, block.cols * pixel, pixel,
+                x_tile + s * job.cols.dilation * pixel, in_columns(job) * pixel,
+                job.cols.stride * pixel, block.rows, block.cols,
+            )
+
+
+cdef void bias_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """One part of the sums of as many biases as a register tile is wide."""
+    cdef Gradient* job = <Gradient*> context
+    cdef Py_ssize_t pixel = job.width * job.g.itemsize
+    cdef Py_ssize_t first = item // job.parts * job.width, part = item % job.parts
+    cdef Py_ssize_t channels = min(job.width, job.groups - first)
+    cdef char* sums = job.partial + item * job.sums_bytes
+    cdef char* g_tile = job.scratch + thread * job.g_bytes
+    cdef Py_ssize_t b
+    cdef Block block
+    memset(sums, 0, job.sums_bytes)
+    for b in range(part_start(job, part), part_start(job, part + 1)):
+        block = block_at(job, b)
+        if job.g.sc == job.g.itemsize and channels == job.width:
+            job.k.depthwise_sums(
+                job.k.tile_vectors, sums,
+                job.g.data + block.n * job.g.sn + first * job.g.sc + block.row * job.g.sh
+                + block.col * job.g.sw,
+                job.g.sh, job.g.sw, job.ones, 0, 0, block.rows, block.cols,
+            )
+            continue
+        pack_gradient(job, &block, first, channels, g_tile)
+        job.k.depthwise_sums(
+            job.k.tile_vectors, sums, g_tile, block.cols * pixel, pixel, job.ones, 0, 0,
+            block.rows, block.cols,
+        )
+
+
+cdef inline void pack_gradient(
+    const Gradient* job, const Block* block, Py_ssize_t first, Py_ssize_t channels, char* g_tile
+) noexcept nogil:
+    pack_tile(
+        job.k, &job.g, block.n, first, channels, block.row, 1, block.rows, block.col, block.cols,
+        g_tile, job.width,
+    )
+
+
+cdef void store_strip(void* context, Py_ssize_t strip, int thread) noexcept nogil:
+    """Add up a strip's parts, in order, and move the sums to where they belong."""
+    cdef Gradient* job = <Gradient*> context
+    cdef Py_ssize_t itemsize = job.g.itemsize, part, r, f, first, filters, group, step
+    cdef Py_ssize_t rows_of_strips = job.rows.kernel // job.strip_rows
+    cdef char* sums = job.partial + strip * job.parts * job.sums_bytes
+    for part in range(1, job.parts):
+        job.k.add(sums, sums + part * job.sums_bytes, job.sums_bytes // itemsize)
+    if job.depthwise:
+        # (S, channels) to gw[first:, 0, r, :]; a bias is a filter of one tap.
+        r, first = strip % job.rows.kernel, strip // job.rows.kernel * job.width
+        job.k.copy2d(
+            job.sums.data + first * job.sums.sn + r * job.sums.sh, job.sums.sn, job.sums.sw,
+            sums, itemsize, job.width * itemsize, min(job.width, job.groups - first),
+            job.cols.kernel,
+        )
+        return
+    group = strip // rows_of_strips // job.runs
+    first = strip // rows_of_strips % job.runs * job.run
+    filters = min(job.run, job.c_out - first)
+    step = (job.span_step if job.spans > 1 else job.c_in) * itemsize
+    for r in range(job.strip_rows):
+        for f in range(filters):
+            job.k.copy2d(
+                job.sums.data + (group * job.c_out + first + f) * job.sums.sn
+                + (strip % rows_of_strips * job.strip_rows + r) * job.sums.sh,
+                job.sums.sw, job.sums.sc,
+                sums + f * job.spans * job.span_step * itemsize + r * job.cols.kernel * step,
+                step, itemsize, job.cols.kernel, job.c_in,
+            )

@@ -1,0 +1,54 @@
+cdef extern from "simd/kernels.h" nogil:
+    const int CF_MAX_TILE_ROWS
+
+    ctypedef struct cf_kernels:
+        int itemsize, lanes, tile_rows, tile_vectors
+        void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
+                          const char* x, Py_ssize_t x_step, const Py_ssize_t* taps,
+                          Py_ssize_t n_taps, Py_ssize_t depth, const char* w,
+                          const char* bias) noexcept nogil
+        void (*outer_tile)(int rows, int vectors, char* sums, Py_ssize_t sums_step,
+                           const char* g, Py_ssize_t g_row_step, Py_ssize_t g_step,
+                           const char* x, Py_ssize_t x_row_step, Py_ssize_t x_step,
+                           Py_ssize_t grid_rows, Py_ssize_t grid_columns) noexcept nogil
+        void (*depthwise_tile)(int vectors, int channels, Py_ssize_t positions, char* y,
+                               Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
+                               const Py_ssize_t* taps, Py_ssize_t n_taps, const char* w,
+                               const char* bias) noexcept nogil
+        void (*depthwise_sums)(int vectors, char* sums, const char* g, Py_ssize_t g_row_step,
+                               Py_ssize_t g_step, const char* x, Py_ssize_t x_row_step,
+                               Py_ssize_t x_step, Py_ssize_t grid_rows,
+                               Py_ssize_t grid_columns) noexcept nogil
+        void (*copy2d)(char* y, Py_ssize_t y_row_step, Py_ssize_t y_column_step, const char* x,
+                       Py_ssize_t x_row_step, Py_ssize_t x_column_step, Py_ssize_t rows,
+                       Py_ssize_t columns) noexcept nogil
+        void (*add)(char* y, const char* x, Py_ssize_t count) noexcept nogil
+        void (*copy_rows)(char* y, const char* x, Py_ssize_t x_row_step, Py_ssize_t rows,
+                          Py_ssize_t columns) noexcept nogil
+        void (*add_rows)(char* y, Py_ssize_t y_row_step, const char* x, Py_ssize_t rows,
+                         Py_ssize_t columns) noexcept nogil
+        void (*max_taps)(char* y, unsigned char* winners, const char* x, Py_ssize_t x_step,
+                         const Py_ssize_t* taps, const unsigned char* numbers,
+                         Py_ssize_t n_taps, Py_ssize_t count) noexcept nogil
+        void (*sum_taps)(char* y, const char* x, Py_ssize_t x_step, const Py_ssize_t* taps,
+                         Py_ssize_t n_taps, double divisor, Py_ssize_t count) noexcept nogil
+        void (*max_taps_backward)(char* x, Py_ssize_t x_step, const char* g,
+                                  const unsigned char* winners, const Py_ssize_t* taps,
+                                  const unsigned char* numbers, Py_ssize_t n_taps,
+                                  Py_ssize_t count) noexcept nogil
+        void (*sum_taps_backward)(char* x, Py_ssize_t x_step, const char* g,
+                                  const Py_ssize_t* taps, Py_ssize_t n_taps, double divisor,
+                                  Py_ssize_t count) noexcept nogil
+        Py_ssize_t (*route)(char* plane, Py_ssize_t pixel_step, long long pixels, const char* g,
+                            Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
+                            Py_ssize_t count) noexcept nogil
+
+    ctypedef struct cf_isa:
+        const char* name
+        cf_kernels f32, f64
+
+    const cf_isa* const* cf_supported_isas()
+    const char* cf_compiler()
+
+
+cdef const cf_kernels* kernels_for(Py_ssize_t itemsize) noexcept nogil

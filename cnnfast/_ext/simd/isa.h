@@ -1,0 +1,73 @@
+/* One instruction set: every microkernel for float and for double, and the table that names them.
+ *
+ * Included once by each isa_*.c, which sets the target and defines ISA, VECTOR_BYTES, F32_LANES,
+ * F64_LANES, TILE_ROWS and TILE_VECTORS. All functions are static: a shared inline function compiled for a newer machine
+ * could otherwise be the one the linker keeps.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CF_INLINE static inline __attribute__((always_inline))
+#define CF_PASTE_(name, dtype, isa) cf_##name##_##dtype##__##isa
+#define CF_PASTE(name, dtype, isa) CF_PASTE_(name, dtype, isa)
+#define CF_GLUE_(a, b) a##_##b
+#define CF_GLUE(a, b) CF_GLUE_(a, b)
+#define CF_ISA_(isa) cf_isa__##isa
+#define CF_ISA(isa) CF_ISA_(isa)
+#define CF_TEXT_(text) #text
+#define CF_TEXT(text) CF_TEXT_(text)
+
+/* Every second element of two vectors of n that overlap by one; see load_step. */
+#define CF_EVENS_2 0, 3
+#define CF_EVENS_4 0, 2, 5, 7
+#define CF_EVENS_8 0, 2, 4, 6, 9, 11, 13, 15
+#define CF_EVENS_16 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
+#define CF_EVENS(n) CF_GLUE(CF_EVENS, n)
+#if defined(__clang__)
+#define CF_SHUFFLE(a, b, integers, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CF_SHUFFLE(a, b, integers, ...) __builtin_shuffle(a, b, (integers){__VA_ARGS__})
+#endif
+
+#define DTYPE f32
+#define REAL float
+#define INT int32_t
+#define LANES F32_LANES
+#define SMALL_LANES 4
+#include "template.h"
+#undef DTYPE
+#undef REAL
+#undef INT
+#undef LANES
+#undef SMALL_LANES
+
+#define DTYPE f64
+#define REAL double
+#define INT int64_t
+#define LANES F64_LANES
+#define SMALL_LANES 2
+#include "template.h"
+#undef DTYPE
+#undef REAL
+#undef INT
+#undef LANES
+#undef SMALL_LANES
+
+#define CF_TABLE(dtype, real)                                                                     \
+    {                                                                                              \
+        .itemsize = sizeof(real), .lanes = VECTOR_BYTES / sizeof(real), .tile_rows = TILE_ROWS,    \
+        .tile_vectors = TILE_VECTORS, .conv_tile = CF_PASTE(conv_tile, dtype, ISA),                \
+        .outer_tile = CF_PASTE(outer_tile, dtype, ISA),                                            \
+        .depthwise_tile = CF_PASTE(depthwise_tile, dtype, ISA),                                    \
+        .depthwise_sums = CF_PASTE(depthwise_sums, dtype, ISA),                                    \
+        .copy2d = CF_PASTE(copy2d, dtype, ISA), .add = CF_PASTE(add, dtype, ISA),                  \
+        .copy_rows = CF_PASTE(copy_rows, dtype, ISA), .add_rows = CF_PASTE(add_rows, dtype, ISA),  \
+        .max_taps = CF_PASTE(max_taps, dtype, ISA),                                                \
+        .sum_taps = CF_PASTE(sum_taps, dtype, ISA),                                                \
+        .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
+        .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
+        .route = CF_PASTE(route, dtype, ISA),                                                      \
+    }
+
+const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA), CF_TABLE(f32, float), CF_TABLE(f64, double)};

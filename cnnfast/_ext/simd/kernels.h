@@ -1,0 +1,102 @@
+/* The table of microkernels that every instruction set fills in, once for float and once for double.
+ *
+ * Pointers into images are char, and every step is in bytes, so that one table type and one loop
+ * nest serve both dtypes. "x" is read, "y" written; a step goes from one element, pixel or tap to
+ * the next along the named axis.
+ */
+#ifndef CNNFAST_KERNELS_H
+#define CNNFAST_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The largest tile of any instruction set, for buffers on the stack. */
+#define CF_MAX_TILE_ROWS 14
+
+typedef struct {
+    int itemsize;
+    int lanes;        /* elements of a vector register */
+    int tile_rows;    /* accumulator tile: rows ... */
+    int tile_vectors; /* ... by vectors */
+
+    /* y[i][j] = bias[j] + sum over taps t and depth d of x[i][t][d] * w[t][d][j], for i < rows and
+     * j < channels <= vectors * lanes. w and bias are packed and zero-padded to whole vectors. */
+    void (*conv_tile)(int rows, int vectors, int channels, char *y, ptrdiff_t y_step,
+                      const char *x, ptrdiff_t x_step, const ptrdiff_t *taps, ptrdiff_t n_taps,
+                      ptrdiff_t depth, const char *w, const char *bias);
+
+    /* sums[i][j] += sum over a grid of positions p of g[p][i] * x[p][j], for i < rows and j over
+     * whole vectors. */
+    void (*outer_tile)(int rows, int vectors, char *sums, ptrdiff_t sums_step,
+                       const char *g, ptrdiff_t g_row_step, ptrdiff_t g_step,
+                       const char *x, ptrdiff_t x_row_step, ptrdiff_t x_step,
+                       ptrdiff_t grid_rows, ptrdiff_t grid_columns);
+
+    /* Depthwise: y[i][j] = bias[j] + sum over taps t of x[i][t][j] * w[t][j]. x holds whole
+     * vectors; w and bias are packed and zero-padded to tile_vectors vectors. */
+    void (*depthwise_tile)(int vectors, int channels, ptrdiff_t positions, char *y,
+                           ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
+                           const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
+                           const char *bias);
+
+    /* Depthwise: sums[j] += sum over a grid of positions p of g[p][j] * x[p][j]. */
+    void (*depthwise_sums)(int vectors, char *sums, const char *g, ptrdiff_t g_row_step,
+                           ptrdiff_t g_step, const char *x, ptrdiff_t x_row_step,
+                           ptrdiff_t x_step, ptrdiff_t grid_rows, ptrdiff_t grid_columns);
+
+    /* y[i][j] = x[i][j] for i < rows, j < columns: a copy, a gather or a transpose. */
+    void (*copy2d)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step, const char *x,
+                   ptrdiff_t x_row_step, ptrdiff_t x_column_step, ptrdiff_t rows,
+                   ptrdiff_t columns);
+
+    /* y[i] += x[i]. */
+    void (*add)(char *y, const char *x, ptrdiff_t count);
+
+    /* y[i][j] = x[i][j], the rows of y adjacent. x is read up to a vector past each row's end. */
+    void (*copy_rows)(char *y, const char *x, ptrdiff_t x_row_step, ptrdiff_t rows,
+                      ptrdiff_t columns);
+
+    /* y[i][j] += x[i][j], the rows of x adjacent. y is added 0 up to a vector past each row. */
+    void (*add_rows)(char *y, ptrdiff_t y_row_step, const char *x, ptrdiff_t rows,
+                     ptrdiff_t columns);
+
+    /* Pools: `count` windows, x_step apart, each the same list of taps; y contiguous.
+     * max keeps the first maximum, or the first NaN; winners (unless NULL) gets its tap number. */
+    void (*max_taps)(char *y, uint8_t *winners, const char *x, ptrdiff_t x_step,
+                     const ptrdiff_t *taps, const uint8_t *numbers, ptrdiff_t n_taps,
+                     ptrdiff_t count);
+    void (*sum_taps)(char *y, const char *x, ptrdiff_t x_step, const ptrdiff_t *taps,
+                     ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+
+    /* Their gradients: x[i][t] += g[i] where tap t won, and x[i][t] += g[i] / divisor. */
+    void (*max_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const uint8_t *winners,
+                              const ptrdiff_t *taps, const uint8_t *numbers, ptrdiff_t n_taps,
+                              ptrdiff_t count);
+    void (*sum_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const ptrdiff_t *taps,
+                              ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+
+    /* plane[winners[i]] += g[i], pixels of the plane pixel_step apart. Returns how many winners lay
+     * outside 0..pixels-1; those are left out. */
+    ptrdiff_t (*route)(char *plane, ptrdiff_t pixel_step, int64_t pixels, const char *g,
+                       ptrdiff_t g_step, const char *winners, ptrdiff_t winners_step,
+                       ptrdiff_t count);
+} cf_kernels;
+
+typedef struct {
+    const char *name;
+    cf_kernels f32, f64;
+} cf_isa;
+
+extern const cf_isa cf_isa__baseline;
+#if defined(__x86_64__)
+extern const cf_isa cf_isa__avx2, cf_isa__avx512;
+#elif defined(__aarch64__)
+extern const cf_isa cf_isa__neon;
+#endif
+
+/* The instruction sets this machine can run, best first, ending with NULL. */
+const cf_isa *const *cf_supported_isas(void);
+
+const char *cf_compiler(void);
+
+#endif

@@ -1,0 +1,16 @@
+/* The microkernels for one dtype and one instruction set. */
+#define NAME(name) CF_PASTE(name, DTYPE, ISA)
+#define VEC NAME(vec)
+#define IVEC NAME(ivec)
+
+#include "vector.h"
+
+#include "conv_tile.h"
+#include "outer_tile.h"
+#include "depthwise.h"
+#include "move.h"
+#include "pool.h"
+
+#undef NAME
+#undef VEC
+#undef IVEC

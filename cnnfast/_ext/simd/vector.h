@@ -1,0 +1,30 @@
+/* Vectors of LANES elements in GCC's and Clang's vector extension. */
+
+typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
+typedef INT IVEC __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)),
+                                            may_alias));
+/* Sixteen bytes, for what is left over after whole vectors. */
+typedef REAL NAME(small) __attribute__((vector_size(16)));
+typedef REAL NAME(small_unaligned) __attribute__((vector_size(16), aligned(sizeof(REAL)),
+                                                  may_alias));
+
+CF_INLINE VEC NAME(load)(const char *x) { return *(const NAME(unaligned) *)x; }
+
+CF_INLINE void NAME(store)(char *y, VEC v) { *(NAME(unaligned) *)y = v; }
+
+CF_INLINE NAME(small) NAME(load_small)(const char *x)
+{
+    return *(const NAME(small_unaligned) *)x;
+}
+
+CF_INLINE void NAME(store_small)(char *y, NAME(small) v) { *(NAME(small_unaligned) *)y = v; }
+
+CF_INLINE REAL NAME(at)(const char *x) { return *(const REAL *)x; }
+
+/* The first `count` < LANES elements. */
+CF_INLINE void NAME(store_part)(char *y, VEC v, int count)
+{
+    for (int i = 0; i < count; i++)
+        ((REAL *)y)[i] = v[i];
+}

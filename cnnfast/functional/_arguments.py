@@ -1,0 +1,166 @@
+"""The one place where arrays handed to a function are checked; kernels trust what they get."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+ALIGNMENT = 64
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+AXES = {
+    1: "(features,)",
+    2: "(N, features)",
+    3: "(N, C*R*S, OH*OW)",
+    4: "(N, C, H, W)",
+}
+
+
+def float_array(function: str, name: str, value: np.ndarray, ndim: int | None = None) -> np.ndarray:
+    """Check that `value` is a float32 or float64 array of `ndim` dimensions that a kernel can read.
+
+    Strides may be anything, negative included, and the memory may be read-only. Only what no
+    kernel can address, elements off their natural alignment, is copied.
+
+    Raises
+    ------
+    TypeError
+        For anything but a NumPy array of native float32 or float64.
+    ValueError
+        For another number of dimensions.
+    """
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{function}: {name} must be a NumPy array, got {type(value).__name__}")
+    if type(value) is not np.ndarray:
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{function}: {name} is a masked array; fill it first (x.filled(0))")
+        value = np.asarray(value)
+    if value.dtype not in FLOATS:
+        raise TypeError(
+            f"{function}: {name} must be float32 or float64, got {value.dtype} "
+            f"(convert it with .astype(numpy.float32))"
+        )
+    if ndim is not None and value.ndim != ndim:
+        raise ValueError(
+            f"{function}: {name} must have {ndim} dimensions {AXES[ndim]}, got shape {value.shape}"
+        )
+    if not value.flags.aligned or any(stride % value.itemsize for stride in value.strides):
+        value = value.copy(order="K")
+    return value
+
+
+def same_dtype(function: str, first: str, x: np.ndarray, **others: np.ndarray | None) -> None:
+    """Raise TypeError unless every array of `others` (None is skipped) has the dtype of `x`."""
+    for name, array in others.items():
+        if array is not None and array.dtype != x.dtype:
+            raise TypeError(
+                f"{function}: {name} is {array.dtype} but {first} is {x.dtype}; "
+                "all arrays must have one dtype"
+            )
+
+
+def same_shape(function: str, name: str, array: np.ndarray, shape: Sequence[int], why: str) -> None:
+    """Raise ValueError unless `array` has `shape`; `why` says where that shape comes from."""
+    if array.shape != tuple(shape):
+        raise ValueError(f"{function}: {name} has shape {array.shape}, but {why} is {tuple(shape)}")
+
+
+def nonempty(function: str, name: str, array: np.ndarray, first: int = 1) -> None:
+    """Raise ValueError if a dimension of `array` from number `first` on is 0 (a batch may be)."""
+    if 0 in array.shape[first:]:
+        which = "dimension" if first == 0 else "dimension except the batch"
+        raise ValueError(f"{function}: {name} may have no empty {which}, got shape {array.shape}")
+
+
+def class_labels(function: str, labels: np.ndarray, batch: int, classes: int) -> np.ndarray:
+    """Check that `labels` holds `batch` integers in 0..classes-1."""
+    if not isinstance(labels, np.ndarray):
+        raise TypeError(f"{function}: labels must be a NumPy array, got {type(labels).__name__}")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{function}: labels must be integers, got {labels.dtype}")
+    if labels.shape != (batch,):
+        raise ValueError(
+            f"{function}: labels must have shape ({batch},), one per row, got {labels.shape}"
+        )
+    if batch and (labels.min() < 0 or labels.max() >= classes):
+        wrong = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
+        raise ValueError(
+            f"{function}: labels[{wrong}] is {labels[wrong]}, but labels must lie "
+            f"in 0..{classes - 1} for {classes} classes"
+        )
+    return labels
+
+
+def number(
+    function: str, name: str, value: float, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """Check that `value` is a finite real number in low..high."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    if not (low <= value <= high and math.isfinite(value)):
+        rule = "finite" if math.isinf(low) else f"in {low}..{high}"
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
+    return float(value)
+
+
+def matching_gradient(
+    function: str, grad: np.ndarray, name: str, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check that `grad` and `x` are float arrays of one shape and dtype."""
+    x = float_array(function, name, x)
+    grad = float_array(function, "grad", grad)
+    same_dtype(function, name, x, grad=grad)
+    same_shape(function, "grad", grad, x.shape, f"the shape of {name}")
+    return grad, x
+
+
+def check_needs(function: str, needs: Collection[str]) -> None:
+    """Raise ValueError if `needs` names anything but "x", "weight" and "bias"."""
+    if (
+        isinstance(needs, str)
+        or not isinstance(needs, Collection)
+        or any(not isinstance(need, str) or need not in ("x", "weight", "bias") for need in needs)
+    ):
+        raise ValueError(
+            f'{function}: needs must be a collection of "x", "weight" and "bias", got {needs!r}'
+        )
+
+
+def is_channels_last(x: np.ndarray) -> bool:
+    """Tell whether the memory of `x` (N, C, H, W) is channels-last, as its strides say.
+
+    Where the strides fit both orders (C = 1, or H = W = 1) the answer is False: C order.
+    """
+    if x.flags.c_contiguous:
+        return False
+    return x.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised C-contiguous array, aligned to a cache line as vector stores like it."""
+    size = math.prod(shape) * dtype.itemsize
+    try:
+        block = np.empty(size + ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError):  # ValueError: more bytes than an index can count
+        raise MemoryError(f"no room for a result of shape {shape} and dtype {dtype}") from None
+    start = -block.ctypes.data % ALIGNMENT
+    return block[start : start + size].view(dtype).reshape(shape)
+
+
+def empty_image(shape: Sequence[int], dtype: np.dtype, channels_last: bool) -> np.ndarray:
+    """An uninitialised, aligned (N, C, H, W) array in one of the two memory orders."""
+    n, c, h, w = shape
+    if channels_last:
+        return empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return empty((n, c, h, w), dtype)
+
+
+def empty_like(x: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """An uninitialised, aligned array in the shape and memory order of `x`."""
+    dtype = x.dtype if dtype is None else dtype
+    if x.ndim == 4:
+        return empty_image(x.shape, dtype, is_channels_last(x))
+    return empty(x.shape, dtype)

@@ -1,0 +1,221 @@
+"""Convolution and its three gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+import numpy as np
+
+from cnnfast._ext import conv as _kernels
+from cnnfast._ext import conv_narrow as _narrow_kernels
+from cnnfast._ext import conv_weights as _weight_kernels
+from cnnfast.functional._arguments import (
+    check_needs,
+    empty,
+    empty_image,
+    float_array,
+    is_channels_last,
+    nonempty,
+    same_dtype,
+    same_shape,
+)
+from cnnfast.functional._window import LARGEST_IMAGE, Padding, Pair, Window, window
+
+MemoryFormat = Literal["preserve", "channels_last", "contiguous"]
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    *,
+    strict: bool = False,
+    memory_format: MemoryFormat = "preserve",
+) -> np.ndarray:
+    r"""Convolve images with filters (without turning them around, as every framework does).
+
+    .. math:: y_{n,k,i,j} = b_k + \sum_{c,r,s} w_{k,c,r,s}\,
+              x_{n,\, c,\, i s_h - p_h + r d_h,\, j s_w - p_w + s d_w}
+
+    Parameters
+    ----------
+    x : ndarray (N, C, H, W), float32 or float64
+        Any strides, read-only or not. An empty batch gives an empty result.
+    weight : ndarray (K, C // groups, R, S)
+        One filter for each of the K output channels, in the dtype of `x`.
+    bias : ndarray (K,), optional
+    stride, dilation : int or pair of ints
+        Rows first. Dilation 1 means no gap between taps (the notes' 0).
+    padding : int, pair, ((top, bottom), (left, right)), "same" or "valid"
+        Zeros around the image; "same" keeps its size and needs stride 1.
+    groups : int
+        Output channels in `groups` equal parts, each reading its own part of the input channels.
+    strict : bool
+        Raise where (H - R + 2P)/S + 1 is no integer, as the notes demand, instead of dropping
+        the last partial window.
+    memory_format : {"preserve", "channels_last", "contiguous"}
+        Memory order of the result; by default that of `x`.
+
+    Returns
+    -------
+    ndarray (N, K, OH, OW)
+        ``OH = (H + 2P - D(R - 1) - 1) // S + 1``.
+
+    Raises
+    ------
+    TypeError
+        For anything but arrays of one float dtype.
+    ValueError
+        For shapes that do not fit together, or a window larger than the padded input.
+
+    Notes
+    -----
+    Sums are formed in the dtype of `x`, in an order that does not depend on the number of threads.
+
+    Examples
+    --------
+    AlexNet's first layer, as in the course notes:
+
+    >>> import numpy as np
+    >>> from cnnfast.functional import conv2d
+    >>> x = np.ones((1, 3, 227, 227), np.float32)
+    >>> conv2d(x, np.ones((96, 3, 11, 11), np.float32), stride=4).shape
+    (1, 96, 55, 55)
+    """
+    x, weight, win = _arguments("conv2d", x, weight, stride, padding, dilation, groups, strict)
+    if memory_format not in ("preserve", "channels_last", "contiguous"):
+        raise ValueError(
+            'conv2d: memory_format must be "preserve", "channels_last" or "contiguous", '
+            f"got {memory_format!r}"
+        )
+    if bias is not None:
+        bias = float_array("conv2d", "bias", bias, 1)
+        same_dtype("conv2d", "x", x, bias=bias)
+        same_shape("conv2d", "bias", bias, (weight.shape[0],), "one value for each filter")
+        bias = bias.reshape(1, 1, 1, -1)
+    channels_last = memory_format == "channels_last" or (
+        memory_format == "preserve" and is_channels_last(x)
+    )
+    y = empty_image((x.shape[0], weight.shape[0], *win.out), x.dtype, channels_last)
+    _kernels.forward(x, weight, bias, y, *win, groups)
+    return y
+
+
+def conv2d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    needs: Collection[str] = ("x", "weight", "bias"),
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    r"""Gradients of `conv2d` with respect to its input, weights and bias.
+
+    The input's gradient is itself a convolution, of `grad` with the filters turned around; the
+    weights' is one of `x` with `grad`; the bias's is a sum:
+
+    .. math:: \bar b_k = \sum_{n,i,j} \bar y_{n,k,i,j}, \qquad
+              \bar w_{k,c,r,s} = \sum_{n,i,j} \bar y_{n,k,i,j}\,
+              x_{n,\, c,\, i s_h - p_h + r d_h,\, j s_w - p_w + s d_w}
+
+    Parameters
+    ----------
+    grad : ndarray (N, K, OH, OW)
+        Gradient of the loss with respect to the convolution's output.
+    x, weight, stride, padding, dilation, groups
+        What the forward pass took.
+    needs : collection of "x", "weight", "bias"
+        The gradients to compute.
+
+    Returns
+    -------
+    gx : ndarray (N, C, H, W) or None
+        In the memory order of `x`.
+    gw : ndarray (K, C // groups, R, S) or None
+    gb : ndarray (K,) or None
+        None for what is not needed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`, and for a gradient of another shape than the output's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import conv2d_backward
+    >>> x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    >>> gx, gw, gb = conv2d_backward(np.ones((1, 1, 2, 2)), x, weight)
+    >>> gx[0, 0]
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
+    >>> gw[0, 0], gb
+    (array([[4., 4.],
+           [4., 4.]]), array([4.]))
+    """
+    name = "conv2d_backward"
+    x, weight, win = _arguments(name, x, weight, stride, padding, dilation, groups, False)
+    grad = float_array(name, "grad", grad, 4)
+    same_dtype(name, "x", x, grad=grad)
+    same_shape(name, "grad", grad, (x.shape[0], weight.shape[0], *win.out), "the output's shape")
+    check_needs(name, needs)
+    gx = gw = gb = None
+    if "x" in needs:
+        gx = empty_image(x.shape, x.dtype, is_channels_last(x))
+        engine = _narrow_kernels if _narrow_kernels.suits(x, weight, groups) else _kernels
+        engine.backward_data(grad, weight, gx, *win, groups)
+    if "weight" in needs:
+        gw = empty(weight.shape, x.dtype)
+        _weight_kernels.backward_weights(grad, x, gw, *win, groups)
+    if "bias" in needs:
+        gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
+        _weight_kernels.backward_bias(grad, gb)
+        gb = gb.reshape(-1)
+    return gx, gw, gb
+
+
+def _arguments(
+    function: str,
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    strict: bool,
+) -> tuple[np.ndarray, np.ndarray, Window]:
+    """Check what convolution and its gradient have in common."""
+    x = float_array(function, "x", x, 4)
+    weight = float_array(function, "weight", weight, 4)
+    same_dtype(function, "x", x, weight=weight)
+    nonempty(function, "x", x, 1)
+    nonempty(function, "weight", weight, 0)
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
+        raise TypeError(f"{function}: groups must be an int, got {groups!r}")
+    filters, depth, *kernel = weight.shape
+    if groups < 1 or filters % groups:
+        raise ValueError(
+            f"{function}: groups must be at least 1 and divide the {filters} filters of weight "
+            f"{weight.shape}, got {groups}"
+        )
+    if x.shape[1] != depth * groups:
+        raise ValueError(
+            f"{function}: x has {x.shape[1]} channels, but weight {weight.shape} with groups "
+            f"{groups} reads {depth * groups}"
+        )
+    win = window(function, x.shape[2:], tuple(kernel), stride, padding, dilation, strict=strict)
+    padded = x.shape[1] * win.rows.padded * win.columns.padded
+    if max(padded, weight.size) > LARGEST_IMAGE:
+        raise ValueError(
+            f"{function}: an image of x has {padded} elements with its padding and weight has "
+            f"{weight.size}; neither may have more than {LARGEST_IMAGE}"
+        )
+    return x, weight, win

@@ -1,0 +1,158 @@
+"""The fully connected layer, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from cnnfast._ext import conv as _kernels
+from cnnfast._ext import conv_weights as _weight_kernels
+from cnnfast.functional._arguments import (
+    check_needs,
+    empty,
+    float_array,
+    nonempty,
+    same_dtype,
+    same_shape,
+)
+from cnnfast.functional._window import Axis
+
+
+def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """Fully connected layer: y = x W^T + b.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (N, in_features), float32 or float64.
+    weight : numpy.ndarray
+        (out_features, in_features), as in torch, dtype of `x`.
+    bias : numpy.ndarray, optional
+        (out_features,), dtype of `x`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, out_features), dtype of `x`, C-contiguous.
+
+    Raises
+    ------
+    TypeError
+        An argument is not a float32 or float64 array, or the dtypes differ.
+    ValueError
+        The shapes do not fit together, or a dimension other than the batch is 0.
+
+    References
+    ----------
+    CS231n notes, "Neural networks part 1"; there the weights lie the other way round, f = x W.
+
+    Examples
+    --------
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 3.0]]), np.ones(2)).tolist()
+    [[4.0, 7.0]]
+    """
+    x, weight = _checked("linear", x, weight)
+    if bias is not None:
+        bias = float_array("linear", "bias", bias, ndim=1)
+        same_dtype("linear", "x", x, bias=bias)
+        same_shape("linear", "bias", bias, weight.shape[:1], "(out_features,) of weight")
+        bias = bias.reshape(1, 1, 1, -1)
+    y = empty((x.shape[0], weight.shape[0]), x.dtype)
+    if x.shape[0]:
+        _kernels.forward(_row(x), _filters(weight), bias, _row(y), *_pixels(x), 1)
+    return y
+
+
+def linear_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    needs: Collection[str] = ("x", "weight", "bias"),
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Gradients of `linear`: grad W, grad^T x, and grad summed over the batch.
+
+    Parameters
+    ----------
+    grad : numpy.ndarray
+        Gradient of the output, (N, out_features), dtype of `x`.
+    x, weight : numpy.ndarray
+        What `linear` took.
+    needs : collection of str
+        Which gradients to compute, of "x", "weight" and "bias".
+
+    Returns
+    -------
+    gx, gw, gb : numpy.ndarray or None
+        (N, in_features), (out_features, in_features) and (out_features,); None for what is not
+        in `needs`.
+
+    Raises
+    ------
+    TypeError
+        An array is not float32 or float64, or the dtypes differ.
+    ValueError
+        The shapes do not fit together, or `needs` holds another name.
+
+    Examples
+    --------
+    >>> x, weight = np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 3.0]])
+    >>> gx, gw, gb = linear_backward(np.array([[1.0, 10.0]]), x, weight)
+    >>> gx.tolist(), gw.tolist(), gb.tolist()
+    ([[1.0, 31.0]], [[1.0, 2.0], [10.0, 20.0]], [1.0, 10.0])
+    """
+    x, weight = _checked("linear_backward", x, weight)
+    grad = float_array("linear_backward", "grad", grad, ndim=2)
+    same_dtype("linear_backward", "x", x, grad=grad)
+    shape = (x.shape[0], weight.shape[0])
+    same_shape("linear_backward", "grad", grad, shape, "(N, out_features) of x and weight")
+    check_needs("linear_backward", needs)
+    gx = gw = gb = None
+    if x.shape[0] == 0:
+        return (
+            empty(x.shape, x.dtype) if "x" in needs else None,
+            np.zeros_like(weight) if "weight" in needs else None,
+            np.zeros_like(weight[:, 0]) if "bias" in needs else None,
+        )
+    if "x" in needs:
+        gx = empty(x.shape, x.dtype)
+        _kernels.backward_data(_row(grad), _filters(weight), _row(gx), *_pixels(x), 1)
+    if "weight" in needs:
+        gw = empty(weight.shape, x.dtype)
+        _weight_kernels.backward_weights(_row(grad), _row(x), _filters(gw), *_pixels(x), 1)
+    if "bias" in needs:
+        gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
+        _weight_kernels.backward_bias(_row(grad), gb)
+        gb = gb.reshape(-1)
+    return gx, gw, gb
+
+
+# A matrix product is a 1x1 convolution over one row of N pixels. Taking it there, and not to
+# NumPy's BLAS, keeps one pool of threads instead of two that hinder each other.
+
+
+def _row(x: np.ndarray) -> np.ndarray:
+    """View (N, features) as a channels-last image of one row."""
+    return x.T[None, :, None, :]
+
+
+def _filters(weight: np.ndarray) -> np.ndarray:
+    return weight[:, :, None, None]
+
+
+def _pixels(x: np.ndarray) -> tuple[Axis, Axis]:
+    pixel = Axis(size=1, kernel=1, stride=1, before=0, after=0, dilation=1, out=1)
+    return pixel, pixel._replace(size=x.shape[0], out=x.shape[0])
+
+
+def _checked(function: str, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x = float_array(function, "x", x, ndim=2)
+    weight = float_array(function, "weight", weight, ndim=2)
+    same_dtype(function, "x", x, weight=weight)
+    nonempty(function, "weight", weight, first=0)
+    if x.shape[1] != weight.shape[1]:
+        raise ValueError(
+            f"{function}: x has {x.shape[1]} features, but weight {weight.shape} "
+            f"takes {weight.shape[1]}"
+        )
+    return x, weight

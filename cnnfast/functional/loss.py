@@ -1,0 +1,138 @@
+"""Losses, each returning itself and its gradient, as the course's do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cnnfast.functional._arguments import class_labels, empty, float_array, nonempty, number
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Cross-entropy of softmax probabilities, averaged over the batch, and its gradient.
+
+    With p the softmax of a row and y its label, the loss of the row is -log p_y and its gradient
+    p_j - [j = y]; both are divided by N.
+
+    Parameters
+    ----------
+    logits : numpy.ndarray
+        Scores (N, C), float32 or float64.
+    labels : numpy.ndarray
+        (N,), any integer dtype, in 0..C-1.
+
+    Returns
+    -------
+    loss : float
+        The mean; NaN for an empty batch, as in torch.
+    gradient : numpy.ndarray
+        The shape and dtype of `logits`, C-contiguous.
+
+    Raises
+    ------
+    TypeError
+        `logits` is not a float32 or float64 array, or `labels` not an integer array.
+    ValueError
+        The shapes do not fit together, there is no class, or a label is out of range.
+
+    References
+    ----------
+    CS231n notes, "Linear classification: softmax classifier".
+
+    Examples
+    --------
+    >>> loss, gradient = cross_entropy(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1]))
+    >>> round(loss, 6), gradient.tolist()
+    (0.693147, [[-0.25, 0.25], [0.25, -0.25]])
+    """
+    logits, labels = _checked("cross_entropy", "logits", logits, labels)
+    batch = len(logits)
+    if batch == 0:
+        return math.nan, empty(logits.shape, logits.dtype)
+    rows = np.arange(batch)
+    with np.errstate(invalid="ignore"):  # infinity minus itself: a NaN loss says it
+        gradient = np.subtract(
+            logits, logits.max(1, keepdims=True), out=empty(logits.shape, logits.dtype)
+        )
+    of_label = gradient[rows, labels]
+    np.exp(gradient, out=gradient)
+    total = gradient.sum(1)
+    loss = float(np.mean(np.log(total) - of_label, dtype=np.float64))
+    gradient /= total[:, None]
+    gradient[rows, labels] -= 1
+    gradient /= batch
+    return loss, gradient
+
+
+def hinge_loss(
+    scores: np.ndarray, labels: np.ndarray, margin: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Multiclass hinge (SVM) loss, averaged over the batch, and its gradient.
+
+    The loss of a row with label y is the sum over j != y of max(0, s_j - s_y + margin), as the
+    course has it. (torch's ``multi_margin_loss`` divides this by the number of classes as well.)
+
+    Parameters
+    ----------
+    scores : numpy.ndarray
+        (N, C), float32 or float64.
+    labels : numpy.ndarray
+        (N,), any integer dtype, in 0..C-1.
+    margin : float
+        By how much the label's score should lead.
+
+    Returns
+    -------
+    loss : float
+        The mean over the batch; NaN for an empty batch, as in torch.
+    gradient : numpy.ndarray
+        The shape and dtype of `scores`, C-contiguous.
+
+    Raises
+    ------
+    TypeError
+        `scores` is not a float32 or float64 array, `labels` not an integer array, or `margin`
+        not a number.
+    ValueError
+        The shapes do not fit together, there is no class, a label is out of range, or `margin`
+        is not finite.
+
+    References
+    ----------
+    J. Weston, C. Watkins, "Support vector machines for multi-class pattern recognition", 1999;
+    CS231n notes, "Linear classification: multiclass support vector machine loss".
+
+    Examples
+    --------
+    >>> loss, gradient = hinge_loss(np.array([[13.0, -7.0, 11.0]]), np.array([0]), margin=10.0)
+    >>> loss, gradient.tolist()
+    (8.0, [[-1.0, 0.0, 1.0]])
+    """
+    scores, labels = _checked("hinge_loss", "scores", scores, labels)
+    margin = number("hinge_loss", "margin", margin)
+    batch = len(scores)
+    if batch == 0:
+        return math.nan, empty(scores.shape, scores.dtype)
+    rows = np.arange(batch)
+    with np.errstate(invalid="ignore"):  # infinity minus itself: a NaN loss says it
+        margins = np.subtract(
+            scores, scores[rows, labels][:, None], out=empty(scores.shape, scores.dtype)
+        )
+    margins += margin
+    np.maximum(margins, 0, out=margins)
+    margins[rows, labels] = 0
+    loss = float(margins.sum(dtype=np.float64)) / batch
+    # Each margin that is not met pushes its own score down and the label's up.
+    gradient = np.greater(margins, 0, out=margins)
+    gradient[rows, labels] = -gradient.sum(1)
+    gradient /= batch
+    return loss, gradient
+
+
+def _checked(
+    function: str, name: str, scores: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    scores = float_array(function, name, scores, ndim=2)
+    nonempty(function, name, scores)
+    return scores, class_labels(function, labels, *scores.shape)

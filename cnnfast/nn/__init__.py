@@ -1,0 +1,51 @@
+"""Layers: parameters, and what a backward pass needs of them. Names are those of torch.nn."""
+
+from cnnfast.nn import init
+from cnnfast.nn.activation import (
+    Dropout,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from cnnfast.nn.backward import Backward
+from cnnfast.nn.containers import Sequential
+from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.linear import Flatten, Linear
+from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
+from cnnfast.nn.module import Module
+from cnnfast.nn.parameter import Parameter
+from cnnfast.nn.pool import (
+    AvgPool2d,
+    GlobalAvgPool2d,
+    GlobalMaxPool2d,
+    LPPool2d,
+    MaxPool2d,
+)
+
+__all__ = [
+    "AvgPool2d",
+    "Backward",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
+    "HingeLoss",
+    "LPPool2d",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "init",
+]

@@ -1,0 +1,92 @@
+"""Modules made of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, overload
+
+import numpy as np
+
+from cnnfast.nn.backward import Backward
+from cnnfast.nn.module import Module
+
+
+class Sequential(Module):
+    """Layers applied one after the other.
+
+    Parameters
+    ----------
+    *layers : Module, or one mapping of names to modules
+        Without names they are called "0", "1", ... Names become attributes. A layer may occur
+        more than once.
+
+    Examples
+    --------
+    >>> from cnnfast.nn import Flatten, Linear
+    >>> model = Sequential({"flatten": Flatten(), "fc": Linear(4, 2)})
+    >>> model
+    Sequential(
+      (flatten): Flatten()
+      (fc): Linear(4, 2)
+    )
+    >>> model(np.zeros((3, 1, 2, 2), np.float32)).shape
+    (3, 2)
+    >>> model[1] is model.fc, len(model[:1])
+    (True, 1)
+    """
+
+    def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
+        named: Mapping[str, object]
+        if len(layers) == 1 and isinstance(layers[0], Mapping):
+            named = layers[0]
+        else:
+            named = {str(i): layer for i, layer in enumerate(layers)}
+        for name, layer in named.items():
+            if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
+                raise ValueError(f"Sequential: a layer cannot be named {name!r}")
+            if not isinstance(layer, Module):
+                raise TypeError(f"Sequential: layer {name} must be a Module, got {layer!r}")
+            setattr(self, name, layer)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        for layer in self:
+            x = layer(x)
+        return x
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        layers = tuple(self)
+        backwards = []
+        for layer in layers:
+            x, backward = layer.forward(x)
+            backwards.append(backward)
+
+        def learns(index: int) -> bool:
+            return any(p.requires_grad for p in layers[index].parameters())
+
+        def run(grad: Any, input_grad: bool) -> np.ndarray | None:
+            # Without an input gradient to find, the way back ends at the first layer that learns.
+            first = 0 if input_grad else next(filter(learns, range(len(layers))), len(layers))
+            for index in range(len(layers) - 1, first - 1, -1):
+                # What the layer kept is let go of as soon as its part has run.
+                grad = backwards.pop()(grad, input_grad or index > first)
+            return grad if input_grad else None
+
+        return x, Backward(run)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Module]:
+        for _, layer in self.named_children():
+            yield layer
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Module | Sequential:
+        """Give a layer, or several (shared, not copied) under the names they have here."""
+        children = list(self.named_children())
+        if isinstance(index, slice):
+            return Sequential(dict(children[index]))
+        return children[index][1]

@@ -1,0 +1,749 @@
+"""Every operation of cnnfast as the plainest loops: slow, and meant to be read.
+
+The code speaks the symbols of the course notes:
+
+====  ===================================================================
+N     images in the batch
+D     depth, the channels of the input
+H, W  height and width of the input
+K     filters, which become the channels of the output
+F     extent of a filter or pooling window (FH rows by FW columns)
+S     stride (SH, SW)
+P     padding on each side of an axis (PH, PW)
+====  ===================================================================
+
+A batch has shape (N, D, H, W) and a bank of filters (K, D, FH, FW). Window sizes, strides, padding
+and dilation are an int or a pair (vertical, horizontal). Dilation is spelled out: it is the
+distance between neighbouring taps, 1 for an ordinary filter. Products are formed in the dtype of
+the input and summed in double; results have the dtype of the input. Nothing is checked.
+"""
+
+# ruff: noqa: N803, N806 - the notes' symbols are capitals
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Pair = int | tuple[int, int]
+
+
+# ---------------------------------------------------------------------------- geometry
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """Return (vertical, horizontal) for an int, or for a pair already."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def output_size(W: int, F: int, S: int, P: int, dilation: int = 1) -> int:
+    """Count the positions a window takes along one axis: (W - F + 2P)/S + 1, rounded down.
+
+    With dilation a window of F taps spans dilation * (F - 1) + 1 elements.
+
+    Examples
+    --------
+    >>> output_size(227, 11, 4, 0)
+    55
+    >>> output_size(7, 3, 1, 1)  # S = 1 and P = (F - 1)/2 keep the size
+    7
+    """
+    span = dilation * (F - 1) + 1
+    return (W - span + 2 * P) // S + 1
+
+
+def pooled_size(W: int, F: int, S: int, P: int, dilation: int = 1, ceil_mode: bool = False) -> int:
+    """Count the positions of a pooling window; `ceil_mode` rounds up instead of down.
+
+    The window that rounding up adds must start inside the input or the padding before it.
+
+    Examples
+    --------
+    >>> pooled_size(112, 3, 2, 0), pooled_size(112, 3, 2, 0, ceil_mode=True)
+    (55, 56)
+    >>> pooled_size(3, 2, 2, 1, ceil_mode=True)  # a third window would start in the right padding
+    2
+    """
+    size = output_size(W, F, S, P, dilation)
+    leftover = (W - dilation * (F - 1) - 1 + 2 * P) % S
+    if ceil_mode and leftover > 0 and size * S < W + P:
+        size += 1
+    return size
+
+
+def taps(o: int, W: int, F: int, S: int, P: int, dilation: int = 1) -> list[int]:
+    """List the input positions along one axis that window number `o` covers, without the padding.
+
+    Examples
+    --------
+    >>> taps(0, W=5, F=3, S=2, P=1), taps(1, W=5, F=3, S=2, P=1)
+    ([0, 1], [1, 2, 3])
+    """
+    start = o * S - P
+    return [i for i in range(start, start + F * dilation, dilation) if 0 <= i < W]
+
+
+def zero_pad(x: np.ndarray, PH: int, PW: int) -> np.ndarray:
+    """Surround every image with PH rows and PW columns of zeros."""
+    return np.pad(x, ((0, 0), (0, 0), (PH, PH), (PW, PW)))
+
+
+# ---------------------------------------------------------------------------- im2col, col2im
+
+
+def im2col(
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+) -> np.ndarray:
+    """Stretch every receptive field of `x` (N, D, H, W) out into a column.
+
+    Row (d*FH + r)*FW + s, column oh*OW + ow holds x[n, d, oh*S - P + r, ow*S - P + s].
+
+    Returns
+    -------
+    ndarray of shape (N, D*FH*FW, OH*OW)
+
+    Examples
+    --------
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> im2col(x, kernel_size=2)[0]
+    array([[0., 1., 3., 4.],
+           [1., 2., 4., 5.],
+           [3., 4., 6., 7.],
+           [4., 5., 7., 8.]])
+    """
+    N, D, H, W = x.shape
+    (FH, FW), (SH, SW), (PH, PW) = pair(kernel_size), pair(stride), pair(padding)
+    dh, dw = pair(dilation)
+    OH, OW = output_size(H, FH, SH, PH, dh), output_size(W, FW, SW, PW, dw)
+    x = zero_pad(x, PH, PW)
+    columns = np.zeros((N, D * FH * FW, OH * OW), x.dtype)
+    for n in range(N):
+        for d in range(D):
+            for r in range(FH):
+                for s in range(FW):
+                    row = (d * FH + r) * FW + s
+                    for oh in range(OH):
+                        for ow in range(OW):
+                            i, j = oh * SH + r * dh, ow * SW + s * dw
+                            columns[n, row, oh * OW + ow] = x[n, d, i, j]
+    return columns
+
+
+def col2im(
+    columns: np.ndarray,
+    output_size: tuple[int, int],
+    kernel_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+) -> np.ndarray:
+    """Add every column back onto the receptive field it came from.
+
+    This is the backward pass of `im2col`: a pixel that lies in several windows gets their sum.
+
+    Returns
+    -------
+    ndarray of shape (N, D, H, W), where (H, W) is `output_size`
+
+    Examples
+    --------
+    >>> x = np.ones((1, 1, 3, 3))
+    >>> col2im(im2col(x, kernel_size=2), (3, 3), kernel_size=2)[0, 0]
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
+    """
+    N, H, W = columns.shape[0], *output_size
+    (FH, FW), (SH, SW), (PH, PW) = pair(kernel_size), pair(stride), pair(padding)
+    dh, dw = pair(dilation)
+    D = columns.shape[1] // (FH * FW)
+    # The argument hides the function output_size here; without ceil_mode pooled_size is the same.
+    OH, OW = pooled_size(H, FH, SH, PH, dh), pooled_size(W, FW, SW, PW, dw)
+    x = zero_pad(np.zeros((N, D, H, W)), PH, PW)
+    for n in range(N):
+        for d in range(D):
+            for r in range(FH):
+                for s in range(FW):
+                    row = (d * FH + r) * FW + s
+                    for oh in range(OH):
+                        for ow in range(OW):
+                            i, j = oh * SH + r * dh, ow * SW + s * dw
+                            x[n, d, i, j] += columns[n, row, oh * OW + ow]
+    return x[:, :, PH : PH + H, PW : PW + W].astype(columns.dtype)
+
+
+# ---------------------------------------------------------------------------- convolution
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> np.ndarray:
+    """Slide K filters over the input; each output is a dot product plus the filter's bias.
+
+    y[n, k, oh, ow] = bias[k] + sum over d, r, s of x[n, d, oh*S - P + r, ow*S - P + s]
+    * weight[k, d, r, s], with zeros outside the input. With `groups`, filters and input channels
+    are cut into as many slices, and a filter sees only the channels of its own slice.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, D, H, W)
+    weight : ndarray of shape (K, D/groups, FH, FW)
+    bias : ndarray of shape (K,), optional
+
+    Returns
+    -------
+    ndarray of shape (N, K, OH, OW)
+
+    Examples
+    --------
+    >>> x = np.ones((1, 4, 11, 11))
+    >>> y = conv2d(x, np.ones((2, 4, 5, 5)), bias=np.array([0.0, 0.5]), stride=2)
+    >>> y.shape, y[0, :, 0, 0].tolist()  # 5*5*4 products of ones
+    ((1, 2, 4, 4), [100.0, 100.5])
+    """
+    N, _, H, W = x.shape
+    K, D, FH, FW = weight.shape
+    (SH, SW), (PH, PW), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    OH, OW = output_size(H, FH, SH, PH, dh), output_size(W, FW, SW, PW, dw)
+    x = zero_pad(x, PH, PW)
+    y = np.zeros((N, K, OH, OW), x.dtype)
+    for n in range(N):
+        for k in range(K):
+            first = k // (K // groups) * D  # the first channel of this filter's group
+            for oh in range(OH):
+                for ow in range(OW):
+                    total = 0.0 if bias is None else float(bias[k])
+                    for d in range(D):
+                        for r in range(FH):
+                            for s in range(FW):
+                                i, j = oh * SH + r * dh, ow * SW + s * dw
+                                total += float(x[n, first + d, i, j] * weight[k, d, r, s])
+                    y[n, k, oh, ow] = total
+    return y
+
+
+def conv2d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Send the gradient of a convolution's output back along every product of the forward pass.
+
+    A product x * w that went into an output with gradient g adds g*w to the gradient of x and g*x
+    to the gradient of w.
+
+    Returns
+    -------
+    gx, gw, gb : ndarrays shaped as x, weight and bias
+
+    Examples
+    --------
+    >>> x, weight = np.array([[[[2.0, 3.0]]]]), np.array([[[[10.0]]]])
+    >>> gx, gw, gb = conv2d_backward(np.array([[[[1.0, -1.0]]]]), x, weight)
+    >>> gx.tolist(), gw.item(), gb.item()
+    ([[[[10.0, -10.0]]]], -1.0, 0.0)
+    """
+    N, _, H, W = x.shape
+    K, D, FH, FW = weight.shape
+    OH, OW = grad.shape[2:]
+    (SH, SW), (PH, PW), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    x = zero_pad(x, PH, PW)
+    gx, gw, gb = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(K)
+    for n in range(N):
+        for k in range(K):
+            first = k // (K // groups) * D
+            for oh in range(OH):
+                for ow in range(OW):
+                    g = grad[n, k, oh, ow]
+                    gb[k] += g
+                    for d in range(D):
+                        for r in range(FH):
+                            for s in range(FW):
+                                i, j = oh * SH + r * dh, ow * SW + s * dw
+                                gx[n, first + d, i, j] += g * weight[k, d, r, s]
+                                gw[k, d, r, s] += g * x[n, first + d, i, j]
+    gx = gx[:, :, PH : PH + H, PW : PW + W]
+    return gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)
+
+
+# ---------------------------------------------------------------------------- pooling
+
+
+def beats(value: float, best: float) -> bool:
+    """Tell whether `value` takes the maximum from `best`: larger, or the first NaN."""
+    return value > best or (math.isnan(value) and not math.isnan(best))
+
+
+def max_pool2d(
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the largest element of every window, and remember where it stood.
+
+    Of equal elements the first in row-major order wins; a NaN beats every number, the first NaN
+    every other; padding never wins. `stride` is `kernel_size` unless given.
+
+    Returns
+    -------
+    y : ndarray of shape (N, D, OH, OW)
+    indices : int64 ndarray of the same shape
+        Position i*W + j of the winner in its H x W plane.
+
+    Raises
+    ------
+    ValueError
+        If a window covers nothing but padding, which has no largest element.
+
+    Examples
+    --------
+    >>> y, indices = max_pool2d(np.array([[[[1.0, 5.0, 2.0, 2.0]]]]), kernel_size=(1, 2))
+    >>> y.tolist(), indices.tolist()
+    ([[[[5.0, 2.0]]]], [[[[1, 2]]]])
+    """
+    N, D, H, W = x.shape
+    (FH, FW), (PH, PW), (dh, dw) = pair(kernel_size), pair(padding), pair(dilation)
+    SH, SW = (FH, FW) if stride is None else pair(stride)
+    OH = pooled_size(H, FH, SH, PH, dh, ceil_mode)
+    OW = pooled_size(W, FW, SW, PW, dw, ceil_mode)
+    y = np.zeros((N, D, OH, OW), x.dtype)
+    indices = np.zeros((N, D, OH, OW), np.int64)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    best = None
+                    for i in taps(oh, H, FH, SH, PH, dh):
+                        for j in taps(ow, W, FW, SW, PW, dw):
+                            value = x[n, d, i, j]
+                            if best is None or beats(value, best):
+                                best, index = value, i * W + j
+                    if best is None:
+                        raise ValueError(f"max_pool2d: window ({oh}, {ow}) covers only padding")
+                    y[n, d, oh, ow], indices[n, d, oh, ow] = best, index
+    return y, indices
+
+
+def max_pool2d_backward(
+    grad: np.ndarray, indices: np.ndarray, input_shape: tuple[int, int, int, int]
+) -> np.ndarray:
+    """Route each gradient to the element that won its window; all others get zero.
+
+    Examples
+    --------
+    >>> grad, indices = np.array([[[[7.0, 8.0]]]]), np.array([[[[1, 2]]]])
+    >>> max_pool2d_backward(grad, indices, (1, 1, 1, 4)).tolist()
+    [[[[0.0, 7.0, 8.0, 0.0]]]]
+    """
+    N, D, OH, OW = grad.shape
+    W = input_shape[3]
+    gx = np.zeros(input_shape)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    i, j = divmod(indices[n, d, oh, ow], W)
+                    gx[n, d, i, j] += grad[n, d, oh, ow]
+    return gx.astype(grad.dtype)
+
+
+def averaged(o: int, W: int, F: int, S: int, P: int, count_include_pad: bool) -> int:
+    """Count what an average divides by along one axis: the input elements, or padding too.
+
+    Where `ceil_mode` lets a window run past the padding, the part beyond it never counts.
+    """
+    return min(F, W + 2 * P - o * S) if count_include_pad else len(taps(o, W, F, S, P))
+
+
+def avg_pool2d(
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> np.ndarray:
+    """Average every window, counting zeros of the padding as elements if `count_include_pad`.
+
+    Returns
+    -------
+    ndarray of shape (N, D, OH, OW)
+
+    Examples
+    --------
+    >>> x = np.array([[[[3.0, 6.0, 9.0]]]])
+    >>> avg_pool2d(x, kernel_size=(1, 3), stride=1, padding=(0, 1)).tolist()
+    [[[[3.0, 6.0, 5.0]]]]
+    >>> avg_pool2d(x, (1, 3), stride=1, padding=(0, 1), count_include_pad=False).tolist()
+    [[[[4.5, 6.0, 7.5]]]]
+    """
+    N, D, H, W = x.shape
+    (FH, FW), (PH, PW) = pair(kernel_size), pair(padding)
+    SH, SW = (FH, FW) if stride is None else pair(stride)
+    OH = pooled_size(H, FH, SH, PH, ceil_mode=ceil_mode)
+    OW = pooled_size(W, FW, SW, PW, ceil_mode=ceil_mode)
+    y = np.zeros((N, D, OH, OW), x.dtype)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    count = averaged(oh, H, FH, SH, PH, count_include_pad)
+                    count *= averaged(ow, W, FW, SW, PW, count_include_pad)
+                    total = 0.0
+                    for i in taps(oh, H, FH, SH, PH):
+                        for j in taps(ow, W, FW, SW, PW):
+                            total += float(x[n, d, i, j])
+                    y[n, d, oh, ow] = total / count
+    return y
+
+
+def avg_pool2d_backward(
+    grad: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> np.ndarray:
+    """Share each gradient out equally among the elements of its window."""
+    N, D, H, W = input_shape
+    OH, OW = grad.shape[2:]
+    (FH, FW), (PH, PW) = pair(kernel_size), pair(padding)
+    SH, SW = (FH, FW) if stride is None else pair(stride)
+    gx = np.zeros(input_shape)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    count = averaged(oh, H, FH, SH, PH, count_include_pad)
+                    count *= averaged(ow, W, FW, SW, PW, count_include_pad)
+                    for i in taps(oh, H, FH, SH, PH):
+                        for j in taps(ow, W, FW, SW, PW):
+                            gx[n, d, i, j] += grad[n, d, oh, ow] / count
+    return gx.astype(grad.dtype)
+
+
+def power(base: float, exponent: float) -> float:
+    """Return base**exponent, NaN where that is not real (Python alone would go complex)."""
+    with np.errstate(all="ignore"):
+        return float(np.float64(base) ** exponent)
+
+
+def lp_pool2d(
+    x: np.ndarray, norm_type: float, kernel_size: Pair, stride: Pair | None = None
+) -> np.ndarray:
+    """Take the p-norm of every window: (sum of x**p) ** (1/p), where p is `norm_type`.
+
+    p = 2 is the notes' L2-norm pooling. As in torch, x**p keeps the sign of x where p is odd, and
+    a negative sum has no root other than NaN (but p = 1 is plain sum pooling).
+
+    Returns
+    -------
+    ndarray of shape (N, D, OH, OW)
+
+    Examples
+    --------
+    >>> lp_pool2d(np.array([[[[3.0, -4.0, 6.0, 8.0]]]]), norm_type=2, kernel_size=(1, 2)).tolist()
+    [[[[5.0, 10.0]]]]
+    """
+    N, D, H, W = x.shape
+    FH, FW = pair(kernel_size)
+    SH, SW = (FH, FW) if stride is None else pair(stride)
+    OH, OW = output_size(H, FH, SH, 0), output_size(W, FW, SW, 0)
+    y = np.zeros((N, D, OH, OW), x.dtype)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    total = 0.0
+                    for r in range(FH):
+                        for s in range(FW):
+                            total += power(x[n, d, oh * SH + r, ow * SW + s], norm_type)
+                    y[n, d, oh, ow] = power(total, 1 / norm_type)
+    return y
+
+
+def lp_pool2d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    norm_type: float,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+) -> np.ndarray:
+    """Send g * (x/y)**(p - 1) to every element x of a window with norm y; nothing where y is 0."""
+    N, D, OH, OW = grad.shape
+    FH, FW = pair(kernel_size)
+    SH, SW = (FH, FW) if stride is None else pair(stride)
+    y = lp_pool2d(x.astype(np.float64), norm_type, kernel_size, stride)
+    gx = np.zeros(x.shape)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    if y[n, d, oh, ow] == 0:
+                        continue
+                    for r in range(FH):
+                        for s in range(FW):
+                            i, j = oh * SH + r, ow * SW + s
+                            slope = power(x[n, d, i, j] / y[n, d, oh, ow], norm_type - 1)
+                            gx[n, d, i, j] += grad[n, d, oh, ow] * slope
+    return gx.astype(x.dtype)
+
+
+# ---------------------------------------------------------------------------- fully connected
+
+
+def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """Connect all D inputs to K neurons: y[n, k] = bias[k] + sum over d of x[n, d] * weight[k, d].
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, D)
+    weight : ndarray of shape (K, D)
+    bias : ndarray of shape (K,), optional
+
+    Returns
+    -------
+    ndarray of shape (N, K)
+
+    Examples
+    --------
+    >>> x, weight = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])
+    >>> linear(x, weight, bias=np.array([0.0, 100.0])).tolist()
+    [[11.0, 117.0]]
+    """
+    (N, D), K = x.shape, weight.shape[0]
+    y = np.zeros((N, K), x.dtype)
+    for n in range(N):
+        for k in range(K):
+            total = 0.0 if bias is None else float(bias[k])
+            for d in range(D):
+                total += float(x[n, d] * weight[k, d])
+            y[n, k] = total
+    return y
+
+
+def linear_backward(
+    grad: np.ndarray, x: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Send the gradient back along every product, as `conv2d_backward` does.
+
+    Returns
+    -------
+    gx, gw, gb : ndarrays shaped as x, weight and bias
+    """
+    (N, D), K = x.shape, weight.shape[0]
+    gx, gw, gb = np.zeros((N, D)), np.zeros((K, D)), np.zeros(K)
+    for n in range(N):
+        for k in range(K):
+            gb[k] += grad[n, k]
+            for d in range(D):
+                gx[n, d] += grad[n, k] * weight[k, d]
+                gw[k, d] += grad[n, k] * x[n, d]
+    return gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)
+
+
+# ---------------------------------------------------------------------------- activations
+
+
+def elementwise(function: Callable[..., float], *arrays: np.ndarray) -> np.ndarray:
+    """Apply a function of Python floats to every element, or to every pair of elements."""
+    y = np.zeros(arrays[0].shape, arrays[0].dtype)
+    for index in np.ndindex(y.shape):
+        y[index] = function(*(float(array[index]) for array in arrays))
+    return y
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """Threshold at zero: max(0, x); NaN stays NaN.
+
+    Examples
+    --------
+    >>> relu(np.array([-2.0, 0.0, 3.0])).tolist()
+    [0.0, 0.0, 3.0]
+    """
+    return elementwise(lambda v: 0.0 if v <= 0 else v, x)
+
+
+def relu_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Let the gradient through where x > 0; at 0 itself it is taken as 0."""
+    return elementwise(lambda g, v: 0.0 if v <= 0 else g, grad, x)
+
+
+def leaky_relu(x: np.ndarray, negative_slope: float = 0.01) -> np.ndarray:
+    """Return x where x > 0, and negative_slope * x elsewhere."""
+    return elementwise(lambda v: v if v > 0 else negative_slope * v, x)
+
+
+def leaky_relu_backward(
+    grad: np.ndarray, x: np.ndarray, negative_slope: float = 0.01
+) -> np.ndarray:
+    """Let the gradient through where x > 0, and negative_slope of it elsewhere."""
+    return elementwise(lambda g, v: g if v > 0 else negative_slope * g, grad, x)
+
+
+def logistic(v: float) -> float:
+    """Return 1 / (1 + exp(-v)), never raising e to a large positive power."""
+    return 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Squash to (0, 1): 1 / (1 + exp(-x)).
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return elementwise(logistic, x)
+
+
+def sigmoid_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Multiply the gradient by s(x) * s(-x), which is s * (1 - s) without cancellation."""
+    return elementwise(lambda g, v: g * logistic(v) * logistic(-v), grad, x)
+
+
+def tanh(x: np.ndarray) -> np.ndarray:
+    """Squash to (-1, 1)."""
+    return elementwise(math.tanh, x)
+
+
+def tanh_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Multiply the gradient by 1 - tanh(x)**2."""
+    return elementwise(lambda g, v: g * (1 - math.tanh(v) ** 2), grad, x)
+
+
+# ---------------------------------------------------------------------------- class scores
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """Return log(softmax(x)) for each row of class scores (N, K).
+
+    x[k] - log(sum of exp(x)); taking the row's maximum out of the sum keeps exp within range.
+    """
+    y = np.zeros(x.shape, x.dtype)
+    for n, scores in enumerate(x.tolist()):
+        top = max(scores)
+        log_sum = math.log(sum(math.exp(score - top) for score in scores))
+        for k, score in enumerate(scores):
+            y[n, k] = score - top - log_sum
+    return y
+
+
+def log_softmax_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return grad - softmax(x) * (sum of grad), row by row."""
+    probability = softmax(x.astype(np.float64))
+    gx = np.zeros(x.shape, x.dtype)
+    for n, row in enumerate(grad.tolist()):
+        for k, g in enumerate(row):
+            gx[n, k] = g - probability[n, k] * sum(row)
+    return gx
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Turn each row of class scores (N, K) into probabilities: exp(x[k]) / sum of exp(x).
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, math.log(3.0)]])).round(6).tolist()
+    [[0.25, 0.75]]
+    """
+    return elementwise(math.exp, log_softmax(x.astype(np.float64))).astype(x.dtype)
+
+
+def softmax_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return p * (grad - sum of p * grad), row by row, where p is softmax(x)."""
+    probability = softmax(x.astype(np.float64))
+    gx = np.zeros(x.shape, x.dtype)
+    for n, row in enumerate(grad.tolist()):
+        mean = sum(p * g for p, g in zip(probability[n].tolist(), row, strict=True))
+        for k, g in enumerate(row):
+            gx[n, k] = probability[n, k] * (g - mean)
+    return gx
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean of -log(softmax(logits)[label]) over the batch, and its gradient.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (N, K)
+    labels : integer ndarray of shape (N,), each in 0..K-1
+
+    Returns
+    -------
+    loss : float
+    gradient : ndarray of shape (N, K)
+        (softmax(logits) - 1 at the label) / N
+
+    Examples
+    --------
+    >>> loss, gradient = cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> round(loss, 6) == round(math.log(4), 6), gradient.round(6).tolist()
+    (True, [[0.25, 0.25, -0.75, 0.25]])
+    """
+    N, K = logits.shape
+    log_probability = log_softmax(logits.astype(np.float64))
+    loss, gradient = 0.0, np.zeros(logits.shape, logits.dtype)
+    for n in range(N):
+        y = labels[n]
+        loss -= float(log_probability[n, y]) / N
+        for k in range(K):
+            gradient[n, k] = (math.exp(log_probability[n, k]) - (k == y)) / N
+    return loss, gradient
+
+
+def hinge_loss(
+    scores: np.ndarray, labels: np.ndarray, margin: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Return the course's multiclass SVM loss and its gradient.
+
+    The mean over the batch of the sum over j != y of max(0, s[j] - s[y] + margin), y the label.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, K)
+    labels : integer ndarray of shape (N,), each in 0..K-1
+
+    Returns
+    -------
+    loss : float
+    gradient : ndarray of shape (N, K)
+
+    Examples
+    --------
+    >>> loss, gradient = hinge_loss(np.array([[3.0, 2.5, 0.0]]), np.array([0]))
+    >>> loss, gradient.tolist()
+    (0.5, [[-1.0, 1.0, 0.0]])
+    """
+    N, K = scores.shape
+    loss, gradient = 0.0, np.zeros(scores.shape)
+    for n in range(N):
+        y = labels[n]
+        for j in range(K):
+            if j == y:
+                continue
+            violation = float(scores[n, j]) - float(scores[n, y]) + margin
+            if violation > 0:
+                loss += violation / N
+                gradient[n, j] += 1 / N
+                gradient[n, y] -= 1 / N
+    return loss, gradient.astype(scores.dtype)

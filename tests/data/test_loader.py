@@ -1,0 +1,148 @@
+"""The batch loader: what is in the batches, in which order, and what it refuses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnfast.data import DataLoader
+
+
+def make(count):
+    """Give images that tell which one they are, and their labels."""
+    labels = np.arange(count)
+    images = np.broadcast_to(labels[:, None, None, None], (count, 3, 4, 5)).astype(np.float32)
+    return images, labels
+
+
+def epoch(loader):
+    """Give the labels of one epoch, batch by batch, once images are seen to go with them."""
+    batches = []
+    for images, labels in loader:
+        assert images.shape == (len(labels), 3, 4, 5)
+        assert images.dtype == np.float32
+        assert (images == labels[:, None, None, None]).all()
+        batches.append(labels.tolist())
+    return batches
+
+
+def flat(batches):
+    return [label for batch in batches for label in batch]
+
+
+def test_in_order_one_by_one_by_default():
+    assert epoch(DataLoader(*make(3))) == [[0], [1], [2]]
+
+
+@given(
+    count=st.integers(0, 40),
+    batch_size=st.integers(1, 45),
+    shuffle=st.booleans(),
+    drop_last=st.booleans(),
+)
+def test_every_image_once(count, batch_size, shuffle, drop_last):
+    loader = DataLoader(*make(count), batch_size, shuffle=shuffle, seed=0, drop_last=drop_last)
+    batches = epoch(loader)
+    assert len(loader) == len(batches)
+    kept = count - count % batch_size if drop_last else count
+    seen = flat(batches)
+    assert len(seen) == kept == len(set(seen))
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+    if not shuffle:
+        assert seen == list(range(kept))
+
+
+def test_last_batch_is_kept_unless_dropped():
+    assert epoch(DataLoader(*make(5), batch_size=2)) == [[0, 1], [2, 3], [4]]
+    assert epoch(DataLoader(*make(5), batch_size=2, drop_last=True)) == [[0, 1], [2, 3]]
+
+
+def test_epochs_differ_and_follow_from_the_seed():
+    first, second = (DataLoader(*make(50), 8, shuffle=True, seed=3) for _ in range(2))
+    epochs = [epoch(first) for _ in range(3)]
+    assert epochs == [epoch(second) for _ in range(3)]
+    assert len({tuple(flat(batches)) for batches in epochs}) == 3
+    assert epoch(DataLoader(*make(50), 8, shuffle=True, seed=4)) != epochs[0]
+
+
+def test_without_a_seed_orders_differ():
+    first, second = (DataLoader(*make(50), 8, shuffle=True) for _ in range(2))
+    assert epoch(first) != epoch(second)
+
+
+def test_generator_as_seed():
+    first, second = (
+        DataLoader(*make(50), 8, shuffle=True, seed=np.random.default_rng(3)) for _ in range(2)
+    )
+    assert epoch(first) == epoch(second)
+
+
+def test_two_iterations_at_once():
+    loader = DataLoader(*make(20), 3, shuffle=True, seed=0)
+    pairs = list(zip(loader, loader, strict=True))
+    for side in range(2):
+        assert sorted(flat(pair[side][1].tolist() for pair in pairs)) == list(range(20))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_are_copies(shuffle):
+    images, labels = make(6)
+    images.flags.writeable = labels.flags.writeable = False
+    for batch_images, batch_labels in DataLoader(images, labels, 4, shuffle=shuffle, seed=0):
+        batch_images[:] = -1
+        batch_labels[:] = -1
+    np.testing.assert_array_equal(images, make(6)[0])
+
+
+def test_memory_order_of_the_images_is_kept():
+    images, labels = make(6)
+    channels_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    for batch_images, _ in DataLoader(channels_last, labels, 4, shuffle=True, seed=0):
+        assert batch_images.transpose(0, 2, 3, 1).flags.c_contiguous
+    for batch_images, _ in DataLoader(images, labels, 4, shuffle=True, seed=0):
+        assert batch_images.flags.c_contiguous
+
+
+def test_memory_map(tmp_path):
+    images, labels = make(6)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert epoch(DataLoader(mapped, labels, batch_size=4)) == [[0, 1, 2, 3], [4, 5]]
+
+
+def test_lengths_must_agree():
+    images, labels = make(6)
+    with pytest.raises(ValueError, match=r"DataLoader: .* found 6 images and 5 labels"):
+        DataLoader(images, labels[:5])
+
+
+def test_arrays_are_required():
+    images, labels = make(2)
+    with pytest.raises(TypeError, match="DataLoader: images must be a NumPy array, found list"):
+        DataLoader(images.tolist(), labels)
+    with pytest.raises(TypeError, match="DataLoader: labels must be a NumPy array, found list"):
+        DataLoader(images, labels.tolist())
+    with pytest.raises(ValueError, match="DataLoader: labels must have a batch dimension"):
+        DataLoader(images, np.array(3))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batch_size_must_be_positive(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size must be at least 1, found {batch_size}"):
+        DataLoader(*make(2), batch_size=batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [1.0, "2", None])
+def test_batch_size_must_be_an_integer(batch_size):
+    with pytest.raises(TypeError, match="batch_size must be an integer"):
+        DataLoader(*make(2), batch_size=batch_size)
+
+
+def test_batch_size_may_be_a_numpy_integer():
+    assert len(DataLoader(*make(5), batch_size=np.int32(2))) == 3
+
+
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (1.5, TypeError)])
+def test_seed_must_be_a_seed(seed, error):
+    with pytest.raises(error, match=f"DataLoader: seed {seed} is not a seed"):
+        DataLoader(*make(2), shuffle=True, seed=seed)

@@ -1,0 +1,100 @@
+"""The fully connected layer against the oracle."""
+
+import numpy as np
+import pytest
+
+from cnnfast.functional import linear, linear_backward
+from tests import oracle
+
+
+def arrays(dtype=np.float64, n=5, k=4, d=7):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(s).astype(dtype) for s in [(n, d), (k, d), (k,), (n, k)]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "k", "d"), [(5, 4, 7), (1, 1, 1), (1, 10, 84), (64, 3, 130)])
+def test_matches_the_oracle(dtype, n, k, d):
+    x, weight, bias, grad = arrays(dtype, n, k, d)
+    close = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    for b in (bias, None):
+        y = linear(x, weight, b)
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y, oracle.linear(x, weight, b), **close)
+    for actual, expected in zip(
+        linear_backward(grad, x, weight), oracle.linear_backward(grad, x, weight), strict=True
+    ):
+        assert actual.dtype == dtype
+        np.testing.assert_allclose(actual, expected, **close)
+
+
+def test_any_strides_and_read_only_inputs():
+    plain = arrays()
+    strided = [np.repeat(a, 2, axis=0)[::2] for a in plain]
+    strided[0] = np.asfortranarray(plain[0])
+    strided[1] = plain[1][::-1].copy()[::-1]
+    for a in strided:
+        a.flags.writeable = False
+    x, weight, bias, grad = strided
+    np.testing.assert_allclose(linear(x, weight, bias), linear(*plain[:3]))
+    for actual, expected in zip(
+        linear_backward(grad, x, weight),
+        linear_backward(plain[3], plain[0], plain[1]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(actual, expected)
+
+
+def test_only_what_is_needed():
+    x, weight, _, grad = arrays()
+    everything = linear_backward(grad, x, weight)
+    names = ("x", "weight", "bias")
+    for needs in [(), ("x",), ("weight",), ["bias"], {"x", "bias"}, ("weight", "x")]:
+        for name, got, full in zip(
+            names, linear_backward(grad, x, weight, needs), everything, strict=True
+        ):
+            if name in needs:
+                np.testing.assert_array_equal(got, full)
+            else:
+                assert got is None
+    for needs in (("weights",), "weight"):
+        with pytest.raises(ValueError, match="linear_backward: needs"):
+            linear_backward(grad, x, weight, needs)
+
+
+def test_empty_batch():
+    x, weight, bias, grad = arrays()
+    assert linear(x[:0], weight, bias).shape == (0, 4)
+    gx, gweight, gbias = linear_backward(grad[:0], x[:0], weight)
+    assert gx.shape == (0, 7)
+    assert not gweight.any()
+    assert not gbias.any()
+    assert gweight.shape == (4, 7)
+
+
+def test_bad_input():
+    x, weight, bias, grad = arrays()
+    with pytest.raises(TypeError, match="linear: x must be a NumPy array, got list"):
+        linear([[1.0]], weight)
+    with pytest.raises(TypeError, match="linear: weight is float32 but x is float64"):
+        linear(x, weight.astype(np.float32))
+    with pytest.raises(TypeError, match="linear: bias is float32 but x is float64"):
+        linear(x, weight, bias.astype(np.float32))
+    with pytest.raises(TypeError, match="linear: x must be float32 or float64, got int64"):
+        linear(x.astype(np.int64), weight)
+    with pytest.raises(ValueError, match="linear: x must have 2 dimensions"):
+        linear(x[None], weight)
+    with pytest.raises(ValueError, match=r"linear: x has 6 features, but weight \(4, 7\) takes 7"):
+        linear(x[:, :6], weight)
+    with pytest.raises(ValueError, match=r"linear: bias has shape \(3,\)"):
+        linear(x, weight, bias[:3])
+    for empty in (weight[:0], weight[:, :0]):
+        with pytest.raises(ValueError, match="linear: weight may have no empty dimension"):
+            linear(x, empty)
+        with pytest.raises(ValueError, match="linear_backward: weight may have no empty"):
+            linear_backward(grad, x, empty)
+    for wrong in (grad[:4], grad[:0], grad[:, :3]):
+        with pytest.raises(ValueError, match="linear_backward: grad has shape"):
+            linear_backward(wrong, x, weight)
+    with pytest.raises(TypeError, match="linear_backward: grad is float32 but x is float64"):
+        linear_backward(grad.astype(np.float32), x, weight)

@@ -21,7 +21,8 @@ from cnnfast._ext.workspace cimport (
 
 cdef enum:
     POSITIONS = 512   # of one block, at most: one long chain of additions loses two digits
-    FILTER_TILES = 4  # register tiles in a strip's run of filters
+    FILTER_TILES = 4  # register tiles in a strip's run of filters, at least
+    SUMS_BYTES = 256 * 1024  # of a strip, if that is more
     NARROW = 4        # vectors: a filter row of fewer is narrow
     PACKING_PAYS = 16  # filters: with fewer, packing the windows takes longer than it saves
     ITEMS = 8         # to have at least, by cutting the batch into parts
@@ -114,7 +115,9 @@ cdef void plan_runs(Gradient* job) noexcept:
     job.spans = S if job.cols.dilation > 1 and not job.narrow else 1
     job.span = job.c_in * S * job.strip_rows // job.spans
     job.span_step = rounded_up(job.span, job.k.lanes)
-    job.runs = (job.c_out + tile * FILTER_TILES - 1) // (tile * FILTER_TILES)
+    # The longer a run, the less often the input is packed anew.
+    job.run = max(SUMS_BYTES // (job.spans * job.span_step * itemsize) // tile, FILTER_TILES) * tile
+    job.runs = (job.c_out + job.run - 1) // job.run
     job.run = (job.c_out + job.runs - 1) // job.runs
     job.runs = (job.c_out + job.run - 1) // job.run
     job.strips = job.groups * job.runs * (R // job.strip_rows)

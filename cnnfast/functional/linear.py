@@ -16,7 +16,7 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
-from cnnfast.functional._window import Axis
+from cnnfast.functional._window import LARGEST_IMAGE, Axis
 
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -154,5 +154,9 @@ def _checked(function: str, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarr
         raise ValueError(
             f"{function}: x has {x.shape[1]} features, but weight {weight.shape} "
             f"takes {weight.shape[1]}"
+        )
+    if weight.size > LARGEST_IMAGE:
+        raise ValueError(
+            f"{function}: weight has {weight.size} elements, more than {LARGEST_IMAGE}"
         )
     return x, weight

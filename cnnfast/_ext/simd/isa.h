@@ -24,6 +24,13 @@
 #define CF_EVENS_8 0, 2, 4, 6, 9, 11, 13, 15
 #define CF_EVENS_16 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
 #define CF_EVENS(n) CF_GLUE(CF_EVENS, n)
+/* The first, and the last, halves of two vectors of n, element by element. */
+#define CF_INTERLEAVE_LOW_2 0, 2
+#define CF_INTERLEAVE_LOW_4 0, 4, 1, 5
+#define CF_INTERLEAVE_LOW(n) CF_GLUE(CF_INTERLEAVE_LOW, n)
+#define CF_INTERLEAVE_HIGH_2 1, 3
+#define CF_INTERLEAVE_HIGH_4 2, 6, 3, 7
+#define CF_INTERLEAVE_HIGH(n) CF_GLUE(CF_INTERLEAVE_HIGH, n)
 #if defined(__clang__)
 #define CF_SHUFFLE(a, b, integers, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else

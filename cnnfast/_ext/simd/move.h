@@ -1,5 +1,59 @@
 /* Copies and transposes, and additions into strided memory. */
 
+/* One round of a transpose: the first half of the vectors interleaved with the second. */
+CF_INLINE void NAME(interleave)(NAME(small) *to, const NAME(small) *from)
+{
+#pragma GCC unroll 2
+    for (int i = 0; i < SMALL_LANES / 2; i++) {
+        to[2 * i] = CF_SHUFFLE(from[i], from[i + SMALL_LANES / 2], NAME(small_index),
+                               CF_INTERLEAVE_LOW(SMALL_LANES));
+        to[2 * i + 1] = CF_SHUFFLE(from[i], from[i + SMALL_LANES / 2], NAME(small_index),
+                                   CF_INTERLEAVE_HIGH(SMALL_LANES));
+    }
+}
+
+/* A small square: SMALL_LANES rows of y from as many contiguous pieces of x. */
+CF_INLINE void NAME(transpose_small)(char *y, ptrdiff_t y_row_step, const char *x,
+                                     ptrdiff_t x_column_step)
+{
+    NAME(small) v[SMALL_LANES], w[SMALL_LANES];
+#pragma GCC unroll 4
+    for (int i = 0; i < SMALL_LANES; i++)
+        v[i] = NAME(load_small)(x + i * x_column_step);
+    NAME(interleave)(w, v);
+    if (SMALL_LANES == 4)
+        NAME(interleave)(v, w);
+#pragma GCC unroll 4
+    for (int i = 0; i < SMALL_LANES; i++)
+        NAME(store_small)(y + i * y_row_step, SMALL_LANES == 4 ? v[i] : w[i]);
+}
+
+CF_INLINE void NAME(copy_any)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step,
+                              const char *x, ptrdiff_t x_row_step, ptrdiff_t x_column_step,
+                              ptrdiff_t rows, ptrdiff_t columns)
+{
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < columns; j++)
+            *(REAL *)(y + i * y_row_step + j * y_column_step) =
+                NAME(at)(x + i * x_row_step + j * x_column_step);
+}
+
+/* A block of a transpose, small square by small square: y's columns and x's rows are contiguous. */
+CF_INLINE void NAME(transpose_block)(char *y, ptrdiff_t y_row_step, const char *x,
+                                     ptrdiff_t x_column_step, ptrdiff_t rows, ptrdiff_t columns)
+{
+    const ptrdiff_t size = sizeof(REAL), whole_rows = rows / SMALL_LANES * SMALL_LANES;
+    const ptrdiff_t whole_columns = columns / SMALL_LANES * SMALL_LANES;
+    for (ptrdiff_t i = 0; i < whole_rows; i += SMALL_LANES)
+        for (ptrdiff_t j = 0; j < whole_columns; j += SMALL_LANES)
+            NAME(transpose_small)(y + i * y_row_step + j * size, y_row_step,
+                                  x + i * size + j * x_column_step, x_column_step);
+    NAME(copy_any)(y + whole_columns * size, y_row_step, size, x + whole_columns * x_column_step,
+                   size, x_column_step, whole_rows, columns - whole_columns);
+    NAME(copy_any)(y + whole_rows * y_row_step, y_row_step, size, x + whole_rows * size, size,
+                   x_column_step, rows - whole_rows, columns);
+}
+
 /* Blocks of this many rows and columns keep both sides of a transpose in L1. */
 #define BLOCK 16
 
@@ -7,19 +61,24 @@ static void NAME(copy2d)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step,
                          ptrdiff_t x_row_step, ptrdiff_t x_column_step, ptrdiff_t rows,
                          ptrdiff_t columns)
 {
-    if (y_column_step == sizeof(REAL) && x_column_step == sizeof(REAL)) {
+    const ptrdiff_t size = sizeof(REAL);
+    if (y_column_step == size && x_column_step == size) {
         for (ptrdiff_t i = 0; i < rows; i++)
-            memcpy(y + i * y_row_step, x + i * x_row_step, columns * sizeof(REAL));
+            memcpy(y + i * y_row_step, x + i * x_row_step, columns * size);
         return;
     }
-    for (ptrdiff_t i0 = 0; i0 < rows; i0 += BLOCK) {
-        const ptrdiff_t i1 = i0 + BLOCK < rows ? i0 + BLOCK : rows;
-        for (ptrdiff_t j0 = 0; j0 < columns; j0 += BLOCK) {
-            const ptrdiff_t j1 = j0 + BLOCK < columns ? j0 + BLOCK : columns;
-            for (ptrdiff_t i = i0; i < i1; i++)
-                for (ptrdiff_t j = j0; j < j1; j++)
-                    *(REAL *)(y + i * y_row_step + j * y_column_step) =
-                        NAME(at)(x + i * x_row_step + j * x_column_step);
+    for (ptrdiff_t i = 0; i < rows; i += BLOCK) {
+        const ptrdiff_t some_rows = rows - i < BLOCK ? rows - i : BLOCK;
+        for (ptrdiff_t j = 0; j < columns; j += BLOCK) {
+            const ptrdiff_t some_columns = columns - j < BLOCK ? columns - j : BLOCK;
+            char *target = y + i * y_row_step + j * y_column_step;
+            const char *source = x + i * x_row_step + j * x_column_step;
+            if (y_column_step == size && x_row_step == size)
+                NAME(transpose_block)(target, y_row_step, source, x_column_step, some_rows,
+                                      some_columns);
+            else
+                NAME(copy_any)(target, y_row_step, y_column_step, source, x_row_step,
+                               x_column_step, some_rows, some_columns);
         }
     }
 }

@@ -6,6 +6,7 @@ typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(s
                                             may_alias));
 /* Sixteen bytes, for what is left over after whole vectors. */
 typedef REAL NAME(small) __attribute__((vector_size(16)));
+typedef INT NAME(small_index) __attribute__((vector_size(16)));
 typedef REAL NAME(small_unaligned) __attribute__((vector_size(16), aligned(sizeof(REAL)),
                                                   may_alias));
 

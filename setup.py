@@ -31,7 +31,9 @@ class BuildExt(build_ext):
         flags = self.find_openmp_flags()
         if flags is None:
             warnings.warn(
-                "the C compiler has no OpenMP: cnnfast is built to run on one thread", stacklevel=1
+                "the C compiler has no OpenMP: limits on threads that are set through it while "
+                "a program runs (threadpoolctl) will not be seen",
+                stacklevel=1,
             )
         for extension in self.extensions:
             if flags and extension.name.endswith(".threads"):

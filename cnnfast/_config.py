@@ -18,7 +18,7 @@ def config() -> dict[str, str]:
         "instruction set": f"{dispatch.chosen_isa()} "
         f"(this machine can run {', '.join(dispatch.supported_isas())})",
         "threads": f"{threads.get_num_threads()} "
-        f"({'OpenMP' if threads.has_openmp() else 'a serial build, without OpenMP'})",
+        f"({'limited' if threads.has_openmp() else 'not limited'} by threadpoolctl)",
         "compiler": dispatch.compiler(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "processor": processor(),

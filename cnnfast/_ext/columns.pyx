@@ -2,9 +2,9 @@
 
 Columns are (N, C*R*S, OH*OW), as torch's unfold makes them; here they come as (N, C*R*S, OH, OW).
 
-Both work plane by plane on a scratch copy of the padded plane whose columns are dealt out by stride:
-first those at 0, S, 2S, ..., then those at 1, S + 1, ... So every row of columns, whatever stride and
-padding, is one contiguous piece of a row of the scratch plane.
+Both work plane by plane on a scratch copy of the padded plane whose columns are dealt out by
+stride: first those at 0, S, 2S, ..., then those at 1, S + 1, ... So every row of columns, whatever
+stride and padding, is one contiguous piece of a row of the scratch plane.
 """
 from libc.string cimport memset
 

@@ -1,54 +1,159 @@
 #include "parallel.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
-#if !defined(_WIN32)
-#include <pthread.h>
-#endif
 
-static int forked_child = 0;
+/* Looks at the next job before a worker goes to sleep, some tens of microseconds: the kernels of a
+ * network follow each other faster than a sleeping thread is woken. */
+#define SPINS 2000
+#define MOST_WORKERS 1023
+
+static struct {
+    /* The job. Valid while `open` is not 0, and for those who counted themselves in `active`
+     * before they saw that. */
+    cf_task task;
+    void *context;
+    ptrdiff_t items;
+    int threads;
+    _Atomic ptrdiff_t next;
+    atomic_int open, active;
+
+    atomic_flag taken; /* by the one caller who may give out a job */
+    atomic_ulong jobs; /* given out so far */
+    atomic_int sleeping;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    int workers;
+} pool = {.taken = ATOMIC_FLAG_INIT,
+          .lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void work(int thread)
+{
+    for (;;) {
+        const ptrdiff_t item = atomic_fetch_add(&pool.next, 1);
+        if (item >= pool.items)
+            return;
+        pool.task(pool.context, item, thread);
+    }
+}
+
+static unsigned long wait_for_job(unsigned long seen)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(&pool.jobs) != seen)
+            return atomic_load(&pool.jobs);
+        relax();
+    }
+    pthread_mutex_lock(&pool.lock);
+    atomic_fetch_add(&pool.sleeping, 1);
+    while (atomic_load(&pool.jobs) == seen)
+        pthread_cond_wait(&pool.wake, &pool.lock);
+    atomic_fetch_sub(&pool.sleeping, 1);
+    pthread_mutex_unlock(&pool.lock);
+    return atomic_load(&pool.jobs);
+}
+
+static void *worker(void *number)
+{
+    const int thread = (int)(ptrdiff_t)number;
+    unsigned long seen = 0;
+    for (;;) {
+        seen = wait_for_job(seen);
+        atomic_fetch_add(&pool.active, 1);
+        if (atomic_load(&pool.open) && thread < pool.threads)
+            work(thread);
+        atomic_fetch_sub(&pool.active, 1);
+    }
+    return NULL;
+}
+
+/* Start workers until there are `wanted`, or as many as the system gives. */
+static void start_workers(int wanted)
+{
+    sigset_t all, before;
+    pthread_attr_t detached;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that were there */
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    while (pool.workers < wanted && pool.workers < MOST_WORKERS) {
+        pthread_t thread;
+        if (pthread_create(&thread, &detached, worker, (void *)(ptrdiff_t)(pool.workers + 1)))
+            break;
+        pool.workers++;
+    }
+    pthread_attr_destroy(&detached);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
 
 void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
 {
-#if defined(_OPENMP)
-    if (threads > 1 && items > 1 && !forked_child) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    if (threads <= 1 || items <= 1 || atomic_flag_test_and_set(&pool.taken)) {
         for (ptrdiff_t i = 0; i < items; i++)
-            task(context, i, omp_get_thread_num());
+            task(context, i, 0);
         return;
     }
-#else
-    (void)threads;
-#endif
-    for (ptrdiff_t i = 0; i < items; i++)
-        task(context, i, 0);
+    if (threads > items)
+        threads = (int)items;
+    start_workers(threads - 1);
+
+    pool.task = task;
+    pool.context = context;
+    pool.items = items;
+    pool.threads = threads;
+    atomic_store(&pool.next, 0);
+    atomic_store(&pool.open, 1);
+    atomic_fetch_add(&pool.jobs, 1);
+    if (atomic_load(&pool.sleeping)) {
+        pthread_mutex_lock(&pool.lock);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.lock);
+    }
+    work(0);
+    atomic_store(&pool.open, 0);
+    for (int i = 0; atomic_load(&pool.active); i++) {
+        if (i < SPINS)
+            relax();
+        else
+            sched_yield(); /* the worker may be waiting for this very processor */
+    }
+    atomic_flag_clear(&pool.taken);
 }
+
+static void empty_pool(void)
+{
+    pool.workers = 0;
+    atomic_store(&pool.open, 0);
+    atomic_store(&pool.active, 0);
+    atomic_store(&pool.sleeping, 0);
+    atomic_flag_clear(&pool.taken);
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+}
+
+void cf_guard_fork(void) { pthread_atfork(NULL, NULL, empty_pool); }
 
 int cf_openmp_threads(void)
 {
 #if defined(_OPENMP)
     return omp_get_max_threads();
 #else
-    return 1;
-#endif
-}
-
-int cf_has_openmp(void)
-{
-#if defined(_OPENMP)
-    return 1;
-#else
     return 0;
 #endif
 }
-
-int cf_is_forked_child(void) { return forked_child; }
-
-#if defined(_WIN32)
-void cf_guard_fork(void) {}
-#else
-static void mark_child(void) { forked_child = 1; }
-
-void cf_guard_fork(void) { pthread_atfork(NULL, NULL, mark_child); }
-#endif

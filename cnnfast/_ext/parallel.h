@@ -1,4 +1,10 @@
-/* The only door to OpenMP. */
+/* The only door to threads: a small pool of its own.
+ *
+ * OpenMP ends a parallel loop with a barrier that every thread of the team must reach, also one
+ * that the system has not let run yet and that has nothing left to do. Where the processors are
+ * shared, each small loop then waits for a time slice of milliseconds. Here the caller works
+ * through the items itself and waits only for threads that have begun one.
+ */
 #ifndef CNNFAST_PARALLEL_H
 #define CNNFAST_PARALLEL_H
 
@@ -6,18 +12,16 @@
 
 typedef void (*cf_task)(void *context, ptrdiff_t item, int thread);
 
-/* Run task(context, i, t) for every i < items, on up to `threads` threads numbered t < threads.
- * Which thread takes which item is left open: a task's result must not depend on it. */
+/* Run task(context, i, t) for every i < items, on up to `threads` threads numbered t < threads, of
+ * which the caller is number 0. Which thread takes which item is left open: a task's result must
+ * not depend on it. While one caller uses the pool, others run their tasks alone. */
 void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads);
 
-/* Threads that OpenMP would use for the calling thread: what OMP_NUM_THREADS, omp_set_num_threads
- * and threadpoolctl set; 1 in a serial build. */
-int cf_openmp_threads(void);
-int cf_has_openmp(void);
-
-/* From here on a forked child of this process runs serially: GNU OpenMP hangs in a child that uses
- * a pool its parent has started. */
+/* A forked child has none of its parent's threads: from here on it starts with an empty pool. */
 void cf_guard_fork(void);
-int cf_is_forked_child(void);
+
+/* Threads that OpenMP would use for the calling thread, which OMP_NUM_THREADS and threadpoolctl
+ * limit; 0 where the compiler has no OpenMP. */
+int cf_openmp_threads(void);
 
 #endif

@@ -11,8 +11,6 @@ import os
 cdef extern from "parallel.h" nogil:
     void cf_parallel(cf_task task, void* context, Py_ssize_t items, int threads)
     int cf_openmp_threads()
-    int cf_has_openmp()
-    int cf_is_forked_child()
     void cf_guard_fork()
 
 # Below this many multiply-adds (or a quarter as many bytes moved) waking the other threads costs
@@ -25,8 +23,6 @@ cdef int openmp_at_import = cf_openmp_threads()
 
 cdef int threads_now() noexcept nogil:
     cdef int limit = cf_openmp_threads()
-    if not cf_has_openmp() or cf_is_forked_child():
-        return 1
     return limit if limit < openmp_at_import and limit < wanted else wanted
 
 
@@ -74,8 +70,8 @@ def set_num_threads(count):
 
 
 def has_openmp():
-    """Whether this build can use more than one thread."""
-    return bool(cf_has_openmp())
+    """Whether limits that threadpoolctl sets at run time are seen: it sets them through OpenMP."""
+    return cf_openmp_threads() > 0
 
 
 def checked_count(name, count):

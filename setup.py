@@ -21,6 +21,7 @@ SOURCES = {
     "conv_narrow": [],
     "conv_weights": [],
     "pool": [],
+    "winograd": [],
 }
 
 

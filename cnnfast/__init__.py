@@ -19,6 +19,7 @@ from cnnfast import data, functional, models, nn, optim
 from cnnfast._config import show_config
 from cnnfast._ext.threads import get_num_threads, set_num_threads
 from cnnfast._version import version as __version__
+from cnnfast.functional._algorithm import set_conv_precision
 
 __all__ = [
     "__version__",
@@ -28,6 +29,7 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "set_conv_precision",
     "set_num_threads",
     "show_config",
 ]

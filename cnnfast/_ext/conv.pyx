@@ -30,18 +30,28 @@ cdef struct Filters:
     Py_ssize_t group_step, out_step, in_step, row_step, column_step
 
 
+cdef struct Panels:
+    # Filters as the tiles read them: for each group `count` panels of `width` output channels (of
+    # channels, if depthwise), each (taps, c_in, width), zero-padded.
+    const cf_kernels* k
+    bint depthwise
+    Py_ssize_t groups, c_in, c_out  # channels of one group
+    Py_ssize_t rows, cols           # taps
+    Py_ssize_t width, count, bytes
+    char* data
+
+
+cdef struct Packing:
+    Filters filters
+    Panels panels
+
+
 cdef struct Conv:
     const cf_kernels* k
     Image x, y
     Axis rows, cols
-    Filters filters
-    const char* bias
-    Py_ssize_t bias_step
-    bint depthwise
-    Py_ssize_t groups, c_in, c_out  # channels of one group
-    # Panels of packed weights: bias, then (taps, c_in, width).
-    Py_ssize_t width, panels, panel_bytes
-    char* packed
+    Panels panels
+    char* bias  # as long as all panels are wide
     # Blocks of the output, and how the panels are dealt out to items.
     Py_ssize_t block_rows, block_cols, row_blocks, col_blocks, panel_chunks
     bint direct   # read x where it lies
@@ -53,19 +63,37 @@ cdef struct Conv:
     Py_ssize_t tile_bytes, scratch_bytes
 
 
-def forward(x, weight, bias, y, rows, cols, Py_ssize_t groups):
-    """y = conv(x, weight) + bias. `bias` is a contiguous (1, 1, 1, K) array or None."""
+cdef class PackedFilters:
+    """Filters (K, C/groups, R, S), packed for `forward` on the instruction set in use."""
+    cdef Panels panels
+    cdef Workspace space
+
+    def __cinit__(self, weight, Py_ssize_t groups):
+        cdef Image w = image(weight)
+        cdef Packing packing
+        packing.filters = Filters(w.data, w.n // groups * w.sn, w.sn, w.sc, w.sh, w.sw)
+        packing.panels = plan_panels(
+            kernels_for(w.itemsize), groups, w.c, w.n // groups, w.h, w.w
+        )
+        self.space = pack(&packing)
+        self.panels = packing.panels
+
+    def __dealloc__(self):
+        release(self.space)
+
+
+def forward(x, PackedFilters filters, bias, y, rows, cols):
+    """y = conv(x, filters) + bias. `bias` is a (1, 1, 1, K) array or None."""
     cdef Conv conv
-    cdef Image w = image(weight), b
+    cdef Image b
     conv.x, conv.y = image(x), image(y, True)
     conv.rows, conv.cols = axis(rows), axis(cols)
-    conv.bias, conv.bias_step = NULL, 0
-    if bias is not None:
+    conv.panels = filters.panels
+    if bias is None:
+        run(&conv, NULL, 0)
+    else:
         b = image(bias)
-        conv.bias, conv.bias_step = b.data, b.sw
-    conv.groups, conv.c_in, conv.c_out = groups, w.c, w.n // groups
-    conv.filters = Filters(w.data, conv.c_out * w.sn, w.sn, w.sc, w.sh, w.sw)
-    run(&conv)
+        run(&conv, b.data, b.sw)
 
 
 def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
@@ -76,25 +104,34 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
     such a convolution with some of the taps.
     """
     cdef Conv conv
+    cdef Packing packing
+    cdef Workspace space
     cdef Image w = image(weight), whole = image(gx, True)
     cdef Axis down = axis(rows), across = axis(cols)
     cdef Py_ssize_t i, j, first_row, first_col, row_taps_apart, col_taps_apart
     conv.x = image(g)
-    conv.bias, conv.bias_step = NULL, 0
-    conv.groups, conv.c_in, conv.c_out = groups, w.n // groups, w.c
     for i in range(min(down.stride, down.size)):
         for j in range(min(across.stride, across.size)):
             conv.rows = phase(&down, i, &first_row, &row_taps_apart)
             conv.cols = phase(&across, j, &first_col, &col_taps_apart)
-            conv.filters = Filters(
-                w.data + first_row * w.sh + first_col * w.sw, conv.c_in * w.sn, w.sc, w.sn,
+            packing.filters = Filters(
+                w.data + first_row * w.sh + first_col * w.sw, w.n // groups * w.sn, w.sc, w.sn,
                 -row_taps_apart * w.sh, -col_taps_apart * w.sw,
+            )
+            packing.panels = plan_panels(
+                kernels_for(w.itemsize), groups, w.n // groups, w.c, conv.rows.kernel,
+                conv.cols.kernel,
             )
             conv.y = whole
             conv.y.data += i * whole.sh + j * whole.sw
             conv.y.sh, conv.y.sw = whole.sh * down.stride, whole.sw * across.stride
             conv.y.h, conv.y.w = conv.rows.out, conv.cols.out
-            run(&conv)
+            space = pack(&packing)
+            conv.panels = packing.panels
+            try:
+                run(&conv, NULL, 0)
+            finally:
+                release(space)
 
 
 cdef Axis phase(const Axis* a, Py_ssize_t at, Py_ssize_t* first_tap, Py_ssize_t* taps_apart):
@@ -128,30 +165,84 @@ cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a
 
 
-cdef int run(Conv* conv) except -1:
-    """Plan, pack the weights, and compute every block."""
+cdef int run(Conv* conv, const char* bias, Py_ssize_t bias_step) except -1:
+    """Plan, and compute every block."""
     cdef int threads
-    cdef Py_ssize_t items
+    cdef Py_ssize_t items, channels
     cdef Workspace space
     if conv.y.n == 0:
         return 0
-    conv.k = kernels_for(conv.x.itemsize)
+    conv.k = conv.panels.k
     flatten(conv)
-    plan_panels(conv)
+    channels = conv.panels.groups * conv.panels.c_out
     threads = threads_for(
-        <double> conv.y.n * conv.groups * conv.c_out * conv.c_in
-        * conv.rows.out * conv.cols.out * conv.rows.kernel * conv.cols.kernel
+        <double> conv.y.n * channels * conv.panels.c_in * conv.rows.out * conv.cols.out
+        * conv.rows.kernel * conv.cols.kernel
     )
     plan_blocks(conv, threads)
-    items = conv.y.n * (1 if conv.depthwise else conv.groups) * (
+    items = conv.y.n * (1 if conv.panels.depthwise else conv.panels.groups) * (
         conv.row_blocks * conv.col_blocks * conv.panel_chunks
     )
     space = layout(conv, threads)
+    pad_bias(conv, bias, bias_step)
     with nogil:
-        parallel(pack_panel, conv, conv.panels * (1 if conv.depthwise else conv.groups), threads)
         parallel(compute_item, conv, items, threads)
         release(space)
     return 0
+
+
+cdef Panels plan_panels(
+    const cf_kernels* k, Py_ssize_t groups, Py_ssize_t c_in, Py_ssize_t c_out, Py_ssize_t rows,
+    Py_ssize_t cols,
+) noexcept:
+    cdef Panels panels
+    panels.k = k
+    panels.groups, panels.c_in, panels.c_out = groups, c_in, c_out
+    panels.rows, panels.cols = rows, cols
+    panels.depthwise = c_in == 1 and c_out == 1 and groups > 1
+    panels.width = k.lanes * k.tile_vectors
+    panels.count = (groups if panels.depthwise else c_out) + panels.width - 1
+    panels.count //= panels.width
+    panels.bytes = panels.width * k.itemsize * rows * cols * c_in
+    return panels
+
+
+cdef Workspace pack(Packing* packing) except *:
+    """Pack filters into new memory, which the caller releases."""
+    cdef Panels* panels = &packing.panels
+    cdef Py_ssize_t items = panels.count * (1 if panels.depthwise else panels.groups)
+    cdef Workspace space = allocate(items * panels.bytes)
+    cdef int threads = threads_for(<double> items * panels.bytes)
+    panels.data = space.data
+    with nogil:
+        parallel(pack_panel, packing, items, threads)
+    return space
+
+
+cdef void pack_panel(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """Pack one panel: (taps, c_in, width), zero-padded."""
+    cdef const Panels* panels = &(<Packing*> context).panels
+    cdef const Filters* f = &(<Packing*> context).filters
+    cdef Py_ssize_t itemsize = panels.k.itemsize, r, s, width, channel, channels
+    cdef Py_ssize_t group = 0 if panels.depthwise else item // panels.count
+    cdef Py_ssize_t total = panels.groups if panels.depthwise else panels.c_out
+    cdef Py_ssize_t out_step = f.group_step if panels.depthwise else f.out_step
+    cdef char* target = panels.data + item * panels.bytes
+    cdef const char* source = f.data + group * f.group_step
+    channel = (item - group * panels.count) * panels.width
+    channels = min(panels.width, total - channel)
+    # A kernel called for fewer vectors reads panels only that many vectors wide.
+    width = panels.width if panels.depthwise else rounded_up(channels, panels.k.lanes)
+    source += channel * out_step
+    if channels < panels.width:
+        memset(target, 0, panels.bytes)
+    for r in range(panels.rows):
+        for s in range(panels.cols):
+            panels.k.copy2d(
+                target, width * itemsize, itemsize, source + r * f.row_step + s * f.column_step,
+                f.in_step, out_step, panels.c_in, channels,
+            )
+            target += panels.c_in * width * itemsize
 
 
 cdef void flatten(Conv* conv) noexcept:
@@ -171,16 +262,6 @@ cdef void flatten(Conv* conv) noexcept:
     r.size, r.out, c.size, c.out = x.h, y.h, x.w, y.w
 
 
-cdef void plan_panels(Conv* conv) noexcept:
-    conv.depthwise = conv.c_in == 1 and conv.c_out == 1 and conv.groups > 1
-    conv.width = conv.k.lanes * conv.k.tile_vectors
-    conv.panels = (conv.groups if conv.depthwise else conv.c_out) + conv.width - 1
-    conv.panels //= conv.width
-    conv.panel_bytes = conv.width * conv.x.itemsize * (
-        1 + conv.rows.kernel * conv.cols.kernel * conv.c_in
-    )
-
-
 cdef bint stays_inside(const Axis* a) noexcept:
     """Whether no window of the axis reaches into padding."""
     return (
@@ -193,7 +274,7 @@ cdef void plan_blocks(Conv* conv, int threads) noexcept:
     """Choose blocks whose packed input fits TILE_BYTES, small enough to keep all threads busy."""
     cdef Axis* r = &conv.rows
     cdef Axis* c = &conv.cols
-    cdef Py_ssize_t channels = conv.width if conv.depthwise else conv.c_in
+    cdef Py_ssize_t channels = conv.panels.width if conv.panels.depthwise else conv.panels.c_in
     cdef Py_ssize_t pixel = channels * conv.x.itemsize, unit = conv.k.tile_rows, wanted, items
     cdef Py_ssize_t span_r = max((r.kernel - 1) * r.dilation + 1, 1)
     cdef Py_ssize_t span_c = max((c.kernel - 1) * c.dilation + 1, 1)
@@ -204,7 +285,7 @@ cdef void plan_blocks(Conv* conv, int threads) noexcept:
     conv.col_blocks = (c.out + conv.block_cols - 1) // conv.block_cols
     fit = TILE_BYTES // (pixel * ((conv.block_cols - 1) * c.stride + span_c))
     conv.block_rows = min(max((fit - span_r) // r.stride + 1, 1), r.out)
-    items = conv.y.n * (1 if conv.depthwise else conv.groups) * conv.col_blocks
+    items = conv.y.n * (1 if conv.panels.depthwise else conv.panels.groups) * conv.col_blocks
     wanted = ITEMS_PER_THREAD * threads
     while threads > 1 and conv.block_rows > 4 and (
         items * ((r.out + conv.block_rows - 1) // conv.block_rows) < wanted
@@ -214,14 +295,14 @@ cdef void plan_blocks(Conv* conv, int threads) noexcept:
     items *= conv.row_blocks
     conv.panel_chunks = 1
     if threads > 1 and items < wanted:
-        conv.panel_chunks = min((wanted + items - 1) // items, conv.panels)
+        conv.panel_chunks = min((wanted + items - 1) // items, conv.panels.count)
 
 
 cdef Workspace layout(Conv* conv, int threads) except *:
-    """Lay out what the tiles read, and allocate panels, tap offsets and scratch in one block."""
+    """Lay out what the tiles read, and allocate bias, tap offsets and scratch in one block."""
     cdef Image* x = &conv.x
-    cdef Py_ssize_t itemsize = x.itemsize, r, s, packed_bytes, taps_bytes
-    cdef Py_ssize_t channels = conv.width if conv.depthwise else conv.c_in
+    cdef Py_ssize_t itemsize = x.itemsize, r, s, bias_bytes, taps_bytes
+    cdef Py_ssize_t channels = conv.panels.width if conv.panels.depthwise else conv.panels.c_in
     cdef Py_ssize_t in_rows = (
         (conv.block_rows - 1) * conv.rows.stride + (conv.rows.kernel - 1) * conv.rows.dilation + 1
     )
@@ -230,7 +311,7 @@ cdef Workspace layout(Conv* conv, int threads) except *:
     )
     cdef Workspace space
     conv.direct = (
-        not conv.depthwise and x.sc == itemsize
+        not conv.panels.depthwise and x.sc == itemsize
         and stays_inside(&conv.rows) and stays_inside(&conv.cols)
     )
     if conv.direct:
@@ -240,23 +321,24 @@ cdef Workspace layout(Conv* conv, int threads) except *:
         conv.row_bytes = in_cols * conv.pixel_bytes
         conv.tile_bytes = rounded_up(max(in_rows, 0) * max(conv.row_bytes, 0), 64) + 128
     conv.spans = (
-        not conv.depthwise and conv.cols.dilation == 1 and conv.pixel_bytes == conv.c_in * itemsize
-        and conv.cols.kernel > 0
+        not conv.panels.depthwise and conv.cols.dilation == 1 and conv.cols.kernel > 0
+        and conv.pixel_bytes == conv.panels.c_in * itemsize
     )
     conv.n_taps = conv.rows.kernel * (1 if conv.spans else conv.cols.kernel)
-    conv.depth = conv.c_in * (conv.cols.kernel if conv.spans else 1)
+    conv.depth = conv.panels.c_in * (conv.cols.kernel if conv.spans else 1)
     conv.scratch_bytes = conv.tile_bytes + (
         0 if conv.y.sc == itemsize
-        else rounded_up(conv.block_rows * conv.block_cols * conv.width * itemsize, 64)
+        else rounded_up(conv.block_rows * conv.block_cols * conv.panels.width * itemsize, 64)
     )
-    packed_bytes = rounded_up(
-        conv.panels * (1 if conv.depthwise else conv.groups) * conv.panel_bytes, 64
+    bias_bytes = rounded_up(
+        (1 if conv.panels.depthwise else conv.panels.groups) * conv.panels.count
+        * conv.panels.width * itemsize, 64
     )
     taps_bytes = rounded_up(conv.n_taps * sizeof(Py_ssize_t), 64)
-    space = allocate(packed_bytes + taps_bytes + threads * conv.scratch_bytes)
-    conv.packed = space.data
-    conv.taps = <Py_ssize_t*> (space.data + packed_bytes)
-    conv.scratch = space.data + packed_bytes + taps_bytes
+    space = allocate(bias_bytes + taps_bytes + threads * conv.scratch_bytes)
+    conv.bias = space.data
+    conv.taps = <Py_ssize_t*> (space.data + bias_bytes)
+    conv.scratch = space.data + bias_bytes + taps_bytes
     for r in range(conv.rows.kernel):
         for s in range(conv.n_taps // conv.rows.kernel):
             conv.taps[r * (conv.n_taps // conv.rows.kernel) + s] = (
@@ -265,35 +347,18 @@ cdef Workspace layout(Conv* conv, int threads) except *:
     return space
 
 
-cdef void pack_panel(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """Pack one panel: its bias, then its weights as (taps, c_in, width), zero-padded."""
-    cdef Conv* conv = <Conv*> context
-    cdef Filters* f = &conv.filters
-    cdef Py_ssize_t itemsize = conv.x.itemsize, r, s, width, channel, channels
-    cdef Py_ssize_t group = 0 if conv.depthwise else item // conv.panels
-    cdef Py_ssize_t total = conv.groups if conv.depthwise else conv.c_out
-    cdef char* target = conv.packed + item * conv.panel_bytes
-    cdef const char* source = f.data + group * f.group_step
-    channel = (item - group * conv.panels) * conv.width
-    channels = min(conv.width, total - channel)
-    # A kernel called for fewer vectors reads panels only that many vectors wide.
-    width = conv.width if conv.depthwise else rounded_up(channels, conv.k.lanes)
-    source += channel * (f.group_step if conv.depthwise else f.out_step)
-    if channels < conv.width or conv.bias == NULL:
-        memset(target, 0, conv.panel_bytes if channels < conv.width else conv.width * itemsize)
-    if conv.bias != NULL:
+cdef void pad_bias(Conv* conv, const char* bias, Py_ssize_t step) noexcept:
+    """Lay the bias out as the panels are: zero-padded to whole panels, group by group."""
+    cdef Panels* panels = &conv.panels
+    cdef Py_ssize_t groups = 1 if panels.depthwise else panels.groups
+    cdef Py_ssize_t channels = panels.groups if panels.depthwise else panels.c_out
+    cdef Py_ssize_t length = panels.count * panels.width
+    memset(conv.bias, 0, groups * length * conv.k.itemsize)
+    if bias != NULL:
         conv.k.copy2d(
-            target, 0, itemsize, conv.bias + (group * total + channel) * conv.bias_step, 0,
-            conv.bias_step, 1, channels,
+            conv.bias, length * conv.k.itemsize, conv.k.itemsize, bias, channels * step, step,
+            groups, channels,
         )
-    target += conv.width * itemsize
-    for r in range(conv.rows.kernel):
-        for s in range(conv.cols.kernel):
-            conv.k.copy2d(
-                target, width * itemsize, itemsize, source + r * f.row_step + s * f.column_step,
-                f.in_step, f.group_step if conv.depthwise else f.out_step, conv.c_in, channels,
-            )
-            target += conv.c_in * width * itemsize
 
 
 cdef void compute_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
@@ -304,27 +369,28 @@ cdef void compute_item(void* context, Py_ssize_t item, int thread) noexcept nogi
     cdef Py_ssize_t block = item // conv.panel_chunks // conv.col_blocks
     cdef Py_ssize_t row = block % conv.row_blocks * conv.block_rows
     cdef Py_ssize_t image_group = block // conv.row_blocks
-    cdef Py_ssize_t groups = 1 if conv.depthwise else conv.groups
+    cdef Py_ssize_t groups = 1 if conv.panels.depthwise else conv.panels.groups
     cdef Py_ssize_t n = image_group // groups, group = image_group % groups
     cdef Py_ssize_t rows = min(conv.block_rows, conv.rows.out - row)
     cdef Py_ssize_t cols = min(conv.block_cols, conv.cols.out - col)
-    cdef Py_ssize_t panel, first = conv.panels * chunk // conv.panel_chunks
-    cdef Py_ssize_t last = conv.panels * (chunk + 1) // conv.panel_chunks
+    cdef Py_ssize_t panel, first = conv.panels.count * chunk // conv.panel_chunks
+    cdef Py_ssize_t last = conv.panels.count * (chunk + 1) // conv.panel_chunks
     cdef char* tile = conv.scratch + thread * conv.scratch_bytes
     cdef char* results = tile + conv.tile_bytes
     cdef const char* source = tile
     if conv.direct:
         source = (
-            conv.x.data + n * conv.x.sn + group * conv.c_in * conv.x.sc
+            conv.x.data + n * conv.x.sn + group * conv.panels.c_in * conv.x.sc
             + (row * conv.rows.stride - conv.rows.before) * conv.x.sh
             + (col * conv.cols.stride - conv.cols.before) * conv.x.sw
         )
-    elif not conv.depthwise:
-        pack_block(conv, n, group * conv.c_in, conv.c_in, row, rows, col, cols, tile)
+    elif not conv.panels.depthwise:
+        pack_block(conv, n, group * conv.panels.c_in, conv.panels.c_in, row, rows, col, cols, tile)
     for panel in range(first, last):
-        if conv.depthwise:
+        if conv.panels.depthwise:
             pack_block(
-                conv, n, panel * conv.width, min(conv.width, conv.groups - panel * conv.width),
+                conv, n, panel * conv.panels.width,
+                min(conv.panels.width, conv.panels.groups - panel * conv.panels.width),
                 row, rows, col, cols, tile,
             )
         compute_panel(conv, n, group, panel, row, rows, col, cols, source, results)
@@ -343,7 +409,7 @@ cdef void pack_block(
         (rows - 1) * conv.rows.stride + (conv.rows.kernel - 1) * conv.rows.dilation + 1,
         col * conv.cols.stride - conv.cols.before,
         (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1,
-        tile, conv.width if conv.depthwise else conv.c_in,
+        tile, conv.panels.width if conv.panels.depthwise else conv.panels.c_in,
     )
 
 
@@ -353,40 +419,45 @@ cdef void compute_panel(
 ) noexcept nogil:
     """One block of the output for one panel, by way of `results` where y is not channels-last."""
     cdef Py_ssize_t itemsize = conv.x.itemsize
-    cdef Py_ssize_t total = conv.groups if conv.depthwise else conv.c_out
-    cdef Py_ssize_t channel = panel * conv.width
-    cdef Py_ssize_t channels = min(conv.width, total - channel), i
-    cdef const char* packed = conv.packed + (group * conv.panels + panel) * conv.panel_bytes
+    cdef Py_ssize_t total = conv.panels.groups if conv.panels.depthwise else conv.panels.c_out
+    cdef Py_ssize_t channel = panel * conv.panels.width
+    cdef Py_ssize_t channels = min(conv.panels.width, total - channel), i
+    cdef const char* weights = conv.panels.data + (
+        (group * conv.panels.count + panel) * conv.panels.bytes
+    )
+    cdef const char* bias = conv.bias + (
+        (group * conv.panels.count + panel) * conv.panels.width * itemsize
+    )
     cdef char* y = (
-        conv.y.data + n * conv.y.sn + (group * conv.c_out + channel) * conv.y.sc
+        conv.y.data + n * conv.y.sn + (group * conv.panels.c_out + channel) * conv.y.sc
         + row * conv.y.sh + col * conv.y.sw
     )
     cdef Py_ssize_t x_step = conv.rows.stride * conv.row_bytes
-    cdef Py_ssize_t pixel = conv.width * itemsize
+    cdef Py_ssize_t pixel = conv.panels.width * itemsize
     for i in range(rows):
         if conv.y.sc == itemsize:
             compute_row(
-                conv, channels, packed, source + i * x_step, cols, y + i * conv.y.sh, conv.y.sw
+                conv, channels, weights, bias, source + i * x_step, cols, y + i * conv.y.sh,
+                conv.y.sw,
             )
         else:
-            compute_row(conv, channels, packed, source + i * x_step, cols, results, pixel)
+            compute_row(conv, channels, weights, bias, source + i * x_step, cols, results, pixel)
             conv.k.copy2d(
                 y + i * conv.y.sh, conv.y.sc, conv.y.sw, results, itemsize, pixel, channels, cols
             )
 
 
 cdef inline void compute_row(
-    const Conv* conv, Py_ssize_t channels, const char* packed, const char* x, Py_ssize_t cols,
-    char* y, Py_ssize_t y_step,
+    const Conv* conv, Py_ssize_t channels, const char* weights, const char* bias, const char* x,
+    Py_ssize_t cols, char* y, Py_ssize_t y_step,
 ) noexcept nogil:
     """One row of a block for one panel: tiles of nearly equal length."""
-    cdef const char* weights = packed + conv.width * conv.x.itemsize
     cdef Py_ssize_t x_step = conv.cols.stride * conv.pixel_bytes, i = 0, tiles, rows
     cdef int vectors = <int> ((channels + conv.k.lanes - 1) // conv.k.lanes)
-    if conv.depthwise:
+    if conv.panels.depthwise:
         conv.k.depthwise_tile(
             vectors, <int> channels, cols, y, y_step, x, x_step, conv.taps, conv.n_taps, weights,
-            packed,
+            bias,
         )
         return
     tiles = (cols + conv.k.tile_rows - 1) // conv.k.tile_rows
@@ -394,7 +465,7 @@ cdef inline void compute_row(
         rows = (cols - i + tiles - 1) // tiles
         conv.k.conv_tile(
             <int> rows, vectors, <int> channels, y + i * y_step, y_step, x + i * x_step, x_step,
-            conv.taps, conv.n_taps, conv.depth, weights, packed,
+            conv.taps, conv.n_taps, conv.depth, weights, bias,
         )
         i += rows
         tiles -= 1

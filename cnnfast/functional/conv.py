@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Literal
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, Literal
 
 import numpy as np
 
-from cnnfast._ext import conv as _kernels
-from cnnfast._ext import conv_narrow as _narrow_kernels
-from cnnfast._ext import conv_weights as _weight_kernels
+from cnnfast._ext import columns as _columns
+from cnnfast._ext import conv as _direct
+from cnnfast._ext import conv_narrow as _narrow
+from cnnfast._ext import conv_weights as _weights
+from cnnfast._ext import winograd as _winograd
+from cnnfast._ext.dispatch import chosen_isa
+from cnnfast.functional._algorithm import Algorithm, choose
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -36,6 +40,8 @@ def conv2d(
     *,
     strict: bool = False,
     memory_format: MemoryFormat = "preserve",
+    algorithm: Algorithm = "auto",
+    _packed: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, pack: pack(),
 ) -> np.ndarray:
     r"""Convolve images with filters (without turning them around, as every framework does).
 
@@ -60,6 +66,8 @@ def conv2d(
         the last partial window.
     memory_format : {"preserve", "channels_last", "contiguous"}
         Memory order of the result; by default that of `x`.
+    algorithm : {"auto", "direct", "winograd", "im2col"}
+        How to compute it; see the notes below, and `cnnfast.set_conv_precision`.
 
     Returns
     -------
@@ -76,6 +84,12 @@ def conv2d(
     Notes
     -----
     Sums are formed in the dtype of `x`, in an order that does not depend on the number of threads.
+
+    "direct" multiplies every weight with every value it meets. "winograd" is for 3x3 filters at
+    stride 1 in float32, and takes a quarter of the multiplications (Lavin and Gray, 2015). "im2col"
+    is the notes' matrix product. "auto" takes Winograd's way where it is faster. Against float64,
+    in float32, the error is at most 3e-6 (direct) and 6e-6 (Winograd) of the largest value of |x|
+    convolved with |w|; a NaN or infinity spreads at most over the 4x4 tiles that it touches.
 
     Examples
     --------
@@ -101,9 +115,39 @@ def conv2d(
     channels_last = memory_format == "channels_last" or (
         memory_format == "preserve" and is_channels_last(x)
     )
+    choice = choose("conv2d", algorithm, x.shape[0], weight, win, groups)
     y = empty_image((x.shape[0], weight.shape[0], *win.out), x.dtype, channels_last)
-    _kernels.forward(x, weight, bias, y, *win, groups)
+    if choice.algorithm == "im2col":
+        _by_columns(x, weight, bias, y, win, groups)
+        return y
+    key = (choice.algorithm, choice.tile, groups, chosen_isa())
+    if choice.algorithm == "winograd":
+        filters = _packed(key, lambda: _winograd.TransformedFilters(weight, choice.tile))
+        _winograd.forward(x, filters, bias, y, *win)
+    else:
+        filters = _packed(key, lambda: _direct.PackedFilters(weight, groups))
+        _direct.forward(x, filters, bias, y, *win)
     return y
+
+
+def _by_columns(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    win: Window,
+    groups: int,
+) -> None:
+    """Convolve as the notes do: the filters' rows times the windows' columns, image by image."""
+    filters = weight.reshape(groups, weight.shape[0] // groups, -1)
+    shape = (1, x.shape[1] * win.rows.kernel * win.columns.kernel, *win.out)
+    columns = empty(shape, x.dtype)
+    for image, result in zip(x, y, strict=True):
+        _columns.im2col(image[None], columns, *win)
+        product = filters @ columns.reshape(groups, filters.shape[2], -1)
+        result[...] = product.reshape(result.shape)
+        if bias is not None:
+            result += bias.reshape(-1, 1, 1)
 
 
 def conv2d_backward(
@@ -170,14 +214,19 @@ def conv2d_backward(
     gx = gw = gb = None
     if "x" in needs:
         gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-        engine = _narrow_kernels if _narrow_kernels.suits(x, weight, groups) else _kernels
-        engine.backward_data(grad, weight, gx, *win, groups)
+        choice = choose(name, "auto", x.shape[0], weight, win, groups)
+        if choice.algorithm == "winograd":
+            _winograd.backward_data(grad, weight, gx, *win, choice.tile)
+        elif _narrow.suits(x, weight, groups):
+            _narrow.backward_data(grad, weight, gx, *win, groups)
+        else:
+            _direct.backward_data(grad, weight, gx, *win, groups)
     if "weight" in needs:
         gw = empty(weight.shape, x.dtype)
-        _weight_kernels.backward_weights(grad, x, gw, *win, groups)
+        _weights.backward_weights(grad, x, gw, *win, groups)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
-        _weight_kernels.backward_bias(grad, gb)
+        _weights.backward_bias(grad, gb)
         gb = gb.reshape(-1)
     return gx, gw, gb
 

@@ -60,7 +60,8 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
         bias = bias.reshape(1, 1, 1, -1)
     y = empty((x.shape[0], weight.shape[0]), x.dtype)
     if x.shape[0]:
-        _kernels.forward(_row(x), _filters(weight), bias, _row(y), *_pixels(x), 1)
+        filters = _kernels.PackedFilters(_filters(weight), 1)
+        _kernels.forward(_row(x), filters, bias, _row(y), *_pixels(x))
     return y
 
 

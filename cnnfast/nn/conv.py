@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from cnnfast.functional._algorithm import Algorithm
 from cnnfast.functional._window import Padding, Pair, window
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.nn.backward import Backward
@@ -34,6 +35,8 @@ class Conv2d(Module):
         Whether to add a learned bias.
     strict : bool
         Raise where the windows do not fit the input exactly, instead of leaving a rest out.
+    algorithm : {"auto", "direct", "winograd", "im2col"}
+        How to compute the forward pass; see `conv2d`.
     rng : numpy.random.Generator, optional
         Where the initial weights come from; None makes a fresh one.
     dtype : float32 or float64
@@ -72,6 +75,7 @@ class Conv2d(Module):
         bias: bool = True,
         *,
         strict: bool = False,
+        algorithm: Algorithm = "auto",
         rng: np.random.Generator | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -89,6 +93,7 @@ class Conv2d(Module):
         self.padding = padding
         self.dilation = rows.dilation, columns.dilation
         self.strict = strict
+        self.algorithm = algorithm
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight = Parameter(kaiming_normal(shape, rng, dtype))
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
@@ -104,6 +109,8 @@ class Conv2d(Module):
             self.groups,
             strict=self.strict,
             memory_format="channels_last",
+            algorithm=self.algorithm,
+            _packed=self.weight.packed,
         )
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
@@ -131,4 +138,6 @@ class Conv2d(Module):
             parts.append("bias=False")
         if self.strict:
             parts.append("strict=True")
+        if self.algorithm != "auto":
+            parts.append(f"algorithm={self.algorithm!r}")
         return ", ".join(parts)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from cnnfast.functional._arguments import empty, float_array, same_dtype, same_shape
+
+T = TypeVar("T")
 
 
 class Parameter:
@@ -47,6 +50,8 @@ class Parameter:
         self.version = 0
         self._grad: np.ndarray | None = None
         self._lock = threading.Lock()
+        self._packed: dict[Hashable, tuple[int, Any]] = {}
+        self._writers = 0
 
     def _store(self, values: np.ndarray, dtype: np.dtype) -> None:
         """Put `values` into new memory of the parameter's own."""
@@ -101,14 +106,27 @@ class Parameter:
         with self.writable() as values:
             values[...] = array
 
+    def packed(self, key: Hashable, pack: Callable[[], T]) -> T:
+        """Give what `pack` makes of ``data``, made anew only when ``data`` has changed."""
+        version = self.version
+        packed_version, packed = self._packed.get(key, (None, None))
+        if packed_version != version or self._writers:
+            packed = pack()
+            self._packed[key] = version, packed
+        return cast(T, packed)
+
     @contextmanager
     def writable(self) -> Iterator[np.ndarray]:
         """Give a view to change the values through, inside a ``with`` block and not after it."""
         view = self._array.view()
+        with self._lock:
+            self._writers += 1
         try:
             yield view
         finally:
             view.flags.writeable = False
+            with self._lock:
+                self._writers -= 1
             self._changed()
 
     def _convert(self, dtype: np.dtype) -> None:
@@ -118,6 +136,7 @@ class Parameter:
     def _changed(self) -> None:
         with self._lock:
             self.version += 1
+            self._packed.clear()
 
     def _fitting(self, method: str, array: np.ndarray) -> np.ndarray:
         array = float_array(f"Parameter.{method}", "the array", array)

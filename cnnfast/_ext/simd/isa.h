@@ -75,6 +75,12 @@
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
+        .winograd4 = {CF_PASTE(winograd_input4, dtype, ISA),                                       \
+                      CF_PASTE(winograd_output4, dtype, ISA),                                      \
+                      CF_PASTE(winograd_filter4, dtype, ISA)},                                     \
+        .winograd2 = {CF_PASTE(winograd_input2, dtype, ISA),                                       \
+                      CF_PASTE(winograd_output2, dtype, ISA),                                      \
+                      CF_PASTE(winograd_filter2, dtype, ISA)},                                     \
     }
 
 const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA), CF_TABLE(f32, float), CF_TABLE(f64, double)};

@@ -14,6 +14,17 @@
 #define CF_MAX_TILE_ROWS 14
 
 typedef struct {
+    /* v[e] = B^T x B for each of the (m+2)^2 elements e, v_step apart, over whole vectors. */
+    void (*input)(char *v, ptrdiff_t v_step, const char *x, ptrdiff_t x_row_step,
+                  ptrdiff_t x_step, ptrdiff_t vectors);
+    /* y = A^T m A + bias, of which rows x columns pixels of `channels` are stored. */
+    void (*output)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step, int rows, int columns,
+                   const char *m, ptrdiff_t m_step, const char *bias, ptrdiff_t channels);
+    /* u[e] = G g G^T for a vector of filters; g holds the nine taps, a vector each. */
+    void (*filter)(char *u, ptrdiff_t u_step, const char *g);
+} cf_winograd;
+
+typedef struct {
     int itemsize;
     int lanes;        /* elements of a vector register */
     int tile_rows;    /* accumulator tile: rows ... */
@@ -80,6 +91,9 @@ typedef struct {
     ptrdiff_t (*route)(char *plane, ptrdiff_t pixel_step, int64_t pixels, const char *g,
                        ptrdiff_t g_step, const char *winners, ptrdiff_t winners_step,
                        ptrdiff_t count);
+
+    /* Winograd's transforms for 3x3 filters and output tiles of 4x4 and of 2x2; see winograd.h. */
+    cf_winograd winograd4, winograd2;
 } cf_kernels;
 
 typedef struct {

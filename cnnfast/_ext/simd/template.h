@@ -10,6 +10,7 @@
 #include "depthwise.h"
 #include "move.h"
 #include "pool.h"
+#include "winograd.h"
 
 #undef NAME
 #undef VEC

@@ -1,0 +1,322 @@
+"""3x3 convolution of stride 1 by Winograd's minimal filtering: forward, and the input's gradient.
+
+F(4x4, 3x3) computes a 4x4 tile of outputs from 6x6 inputs with 36 multiplications where the direct
+way takes 144; F(2x2, 3x3) a 2x2 tile with 16 where that takes 36. The input tiles of a block are
+transformed, channels innermost, into 36 (or 16) matrices of tiles by channels; each is multiplied
+by the transformed filters with the direct engine's microkernel; the products are transformed back
+and stored. A block is small enough for its matrices to stay in a core's L2.
+"""
+from libc.string cimport memset
+
+from cnnfast._ext.dispatch cimport cf_kernels, cf_winograd, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.threads cimport parallel, threads_for
+from cnnfast._ext.workspace cimport Workspace, allocate, pack_tile, release, rounded_up
+
+cdef enum:
+    BLOCK_TILES = 28
+
+
+cdef struct Transformed:
+    # Filters as the products read them: [panel][element][c_in][width], zero-padded.
+    const cf_kernels* k
+    const cf_winograd* transform
+    Py_ssize_t m, n, elements  # outputs and inputs of a tile's side; n * n
+    Py_ssize_t c_in, c_out
+    Py_ssize_t width, panels, element_bytes, panel_bytes
+    char* data
+
+
+cdef struct Filters:
+    # The filters by output channel, input channel and tap.
+    const char* data
+    Py_ssize_t out_step, in_step, row_step, column_step
+
+
+cdef struct Transform:
+    Filters filters
+    Transformed u
+
+
+cdef struct Winograd:
+    const cf_kernels* k
+    Image x, y
+    Axis rows, cols
+    Transformed u
+    Py_ssize_t c_padded, k_padded
+    char* bias     # k_padded values
+    # Blocks of tiles: of images, rows and columns.
+    Py_ssize_t tile_rows, tile_cols
+    Py_ssize_t block_images, block_rows, block_cols
+    Py_ssize_t image_blocks, row_blocks, col_blocks
+    char* scratch
+    Py_ssize_t patch_row, patch_image, patch_bytes, v_element, v_bytes, m_element, m_bytes
+    Py_ssize_t result_row, result_image, result_bytes
+
+
+cdef class TransformedFilters:
+    """Filters (K, C, 3, 3), transformed for `forward` by F(tile x tile, 3 x 3)."""
+    cdef Transformed u
+    cdef Workspace space
+
+    def __cinit__(self, weight, Py_ssize_t tile):
+        cdef Image w = image(weight)
+        cdef Transform job
+        job.filters = Filters(w.data, w.sn, w.sc, w.sh, w.sw)
+        job.u = plan_filters(kernels_for(w.itemsize), w.c, w.n, tile)
+        self.space = transform(&job)
+        self.u = job.u
+
+    def __dealloc__(self):
+        release(self.space)
+
+
+def forward(x, TransformedFilters filters, bias, y, rows, cols):
+    """y = conv(x, filters) + bias. `bias` is a (1, 1, 1, K) array or None."""
+    cdef Winograd job
+    cdef Image b
+    job.x, job.y, job.u = image(x), image(y, True), filters.u
+    job.rows, job.cols = axis(rows), axis(cols)
+    if bias is None:
+        run(&job, NULL, 0)
+    else:
+        b = image(bias)
+        run(&job, b.data, b.sw)
+
+
+def backward_data(g, weight, gx, rows, cols, Py_ssize_t tile):
+    """gx = the gradient of the input: g convolved with the filters turned around."""
+    cdef Winograd job
+    cdef Image w = image(weight)
+    cdef Transform turning
+    cdef Workspace space
+    turning.filters = Filters(w.data + 2 * w.sh + 2 * w.sw, w.sc, w.sn, -w.sh, -w.sw)
+    turning.u = plan_filters(kernels_for(w.itemsize), w.n, w.c, tile)
+    space = transform(&turning)
+    job.x, job.y, job.u = image(g), image(gx, True), turning.u
+    job.rows, job.cols = turned(axis(rows)), turned(axis(cols))
+    try:
+        run(&job, NULL, 0)
+    finally:
+        release(space)
+
+
+cdef Axis turned(Axis a) noexcept:
+    """The axis of the convolution that takes the output's gradient to the input's."""
+    cdef Axis result = a
+    result.size, result.out = a.out, a.size
+    result.before, result.after = 2 - a.before, 2 - a.after
+    return result
+
+
+cdef Transformed plan_filters(
+    const cf_kernels* k, Py_ssize_t c_in, Py_ssize_t c_out, Py_ssize_t tile
+) noexcept:
+    cdef Transformed u
+    u.k = k
+    u.transform = &k.winograd4 if tile == 4 else &k.winograd2
+    u.m, u.n, u.elements = tile, tile + 2, (tile + 2) * (tile + 2)
+    u.c_in, u.c_out = c_in, c_out
+    u.width = k.lanes * k.tile_vectors
+    u.panels = (c_out + u.width - 1) // u.width
+    u.element_bytes = c_in * u.width * k.itemsize
+    u.panel_bytes = u.elements * u.element_bytes
+    return u
+
+
+cdef Workspace transform(Transform* job) except *:
+    """Transform filters into new memory, which the caller releases."""
+    cdef Transformed* u = &job.u
+    cdef Workspace space = allocate(u.panels * u.panel_bytes)
+    cdef int threads = threads_for(<double> u.panels * u.panel_bytes)
+    u.data = space.data
+    with nogil:
+        parallel(transform_channel, job, u.c_in, threads)
+    return space
+
+
+cdef void transform_channel(void* context, Py_ssize_t c, int thread) noexcept nogil:
+    """Transform the filters of one input channel, a vector of output channels at a time."""
+    cdef const Filters* f = &(<Transform*> context).filters
+    cdef const Transformed* u = &(<Transform*> context).u
+    cdef Py_ssize_t itemsize = u.k.itemsize, lanes = u.k.lanes, vector, first, count, r
+    cdef double taps[9 * 8]  # a vector is at most 64 bytes
+    for vector in range(u.panels * u.k.tile_vectors):
+        first = vector * lanes
+        count = max(min(lanes, u.c_out - first), 0)
+        if count < lanes:
+            memset(taps, 0, sizeof(taps))
+        for r in range(3):
+            u.k.copy2d(
+                <char*> taps + 3 * r * lanes * itemsize, lanes * itemsize, itemsize,
+                f.data + first * f.out_step + c * f.in_step + r * f.row_step, f.column_step,
+                f.out_step, 3, count,
+            )
+        u.transform.filter(
+            u.data + first // u.width * u.panel_bytes
+            + (c * u.width + first % u.width) * itemsize,
+            u.element_bytes, <char*> taps,
+        )
+
+
+cdef int run(Winograd* job, const char* bias, Py_ssize_t bias_step) except -1:
+    cdef int threads
+    cdef Py_ssize_t itemsize = job.x.itemsize
+    cdef Workspace space
+    if job.y.n == 0:
+        return 0
+    job.k = job.u.k
+    threads = threads_for(
+        <double> job.y.n * job.u.c_in * job.u.c_out * job.rows.out * job.cols.out * 4
+    )
+    plan(job, threads)
+    space = allocate(
+        job.k_padded * itemsize
+        + threads * (job.patch_bytes + job.v_bytes + job.m_bytes + job.result_bytes)
+    )
+    job.bias = space.data
+    job.scratch = job.bias + job.k_padded * itemsize
+    memset(job.bias, 0, job.k_padded * itemsize)
+    if bias != NULL:
+        job.k.copy2d(job.bias, 0, itemsize, bias, 0, bias_step, 1, job.u.c_out)
+    with nogil:
+        parallel(
+            block_item, job, job.image_blocks * job.row_blocks * job.col_blocks, threads
+        )
+        release(space)
+    return 0
+
+
+cdef void plan(Winograd* job, int threads) noexcept:
+    cdef Py_ssize_t itemsize = job.x.itemsize, tile = job.u.m, tiles
+    job.c_padded = rounded_up(job.u.c_in, job.k.lanes)
+    job.k_padded = job.u.panels * job.u.width
+    job.tile_rows = (job.rows.out + tile - 1) // tile
+    job.tile_cols = (job.cols.out + tile - 1) // tile
+    job.block_cols = min(job.tile_cols, 2 * BLOCK_TILES)
+    job.block_rows = min(max(BLOCK_TILES // job.block_cols, 1), job.tile_rows)
+    job.block_images = 1
+    if job.block_rows == job.tile_rows and job.block_cols == job.tile_cols:
+        job.block_images = min(
+            max(BLOCK_TILES // (job.block_rows * job.block_cols), 1),
+            (job.y.n + threads - 1) // threads,
+        )
+    job.image_blocks = (job.y.n + job.block_images - 1) // job.block_images
+    job.row_blocks = (job.tile_rows + job.block_rows - 1) // job.block_rows
+    job.col_blocks = (job.tile_cols + job.block_cols - 1) // job.block_cols
+    tiles = job.block_images * job.block_rows * job.block_cols
+    job.patch_row = (job.block_cols * tile + 2) * job.c_padded * itemsize
+    job.patch_image = (job.block_rows * tile + 2) * job.patch_row
+    job.patch_bytes = rounded_up(job.block_images * job.patch_image, 64)
+    job.v_element = tiles * job.c_padded * itemsize
+    job.v_bytes = job.u.elements * job.v_element
+    job.m_element = tiles * job.k_padded * itemsize
+    job.m_bytes = job.u.elements * job.m_element
+    job.result_bytes = job.result_row = job.result_image = 0
+    if job.y.sc != itemsize:
+        job.result_row = job.block_cols * tile * job.k_padded * itemsize
+        job.result_image = job.block_rows * tile * job.result_row
+        job.result_bytes = job.block_images * job.result_image
+
+
+cdef void block_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """One block of tiles: pack, transform, multiply, transform back."""
+    cdef Winograd* job = <Winograd*> context
+    cdef Py_ssize_t col = item % job.col_blocks * job.block_cols
+    cdef Py_ssize_t row = item // job.col_blocks % job.row_blocks * job.block_rows
+    cdef Py_ssize_t n = item // job.col_blocks // job.row_blocks * job.block_images
+    cdef Py_ssize_t images = min(job.block_images, job.y.n - n)
+    cdef Py_ssize_t rows = min(job.block_rows, job.tile_rows - row)
+    cdef Py_ssize_t cols = min(job.block_cols, job.tile_cols - col)
+    cdef char* patch = job.scratch + thread * (
+        job.patch_bytes + job.v_bytes + job.m_bytes + job.result_bytes
+    )
+    cdef char* v = patch + job.patch_bytes
+    cdef char* m = v + job.v_bytes
+    cdef char* results = m + job.m_bytes
+    cdef Py_ssize_t i, r, s, tile = 0, itemsize = job.x.itemsize
+    cdef Py_ssize_t pixel = job.c_padded * itemsize
+    for i in range(images):
+        pack_tile(
+            job.k, &job.x, n + i, 0, job.u.c_in, row * job.u.m - job.rows.before, 1,
+            rows * job.u.m + 2, col * job.u.m - job.cols.before, job.block_cols * job.u.m + 2,
+            patch + i * job.patch_image, job.c_padded,
+        )
+        for r in range(rows):
+            for s in range(cols):
+                job.u.transform.input(
+                    v + tile * pixel, job.v_element,
+                    patch + i * job.patch_image + r * job.u.m * job.patch_row + s * job.u.m * pixel,
+                    job.patch_row, pixel, job.c_padded // job.k.lanes,
+                )
+                tile += 1
+    multiply(job, tile, v, m)
+    tile = 0
+    for i in range(images):
+        for r in range(rows):
+            for s in range(cols):
+                store_tile(
+                    job, n + i, i, row, r, col, s, m + tile * job.k_padded * itemsize, results
+                )
+                tile += 1
+    if job.result_bytes:
+        unpack(job, n, images, row, rows, col, cols, results)
+
+
+cdef void multiply(const Winograd* job, Py_ssize_t tiles, const char* v, char* m) noexcept nogil:
+    """m[e] = v[e] u[e] for every element e: (tiles, C) by (C, K)."""
+    cdef Py_ssize_t itemsize = job.x.itemsize, e, panel, i, rows, left, no_offset = 0
+    cdef Py_ssize_t v_step = job.c_padded * itemsize, m_step = job.k_padded * itemsize
+    cdef double zeros[16]  # a panel's bias: at most two vectors
+    memset(zeros, 0, sizeof(zeros))
+    for e in range(job.u.elements):
+        for panel in range(job.u.panels):
+            i, left = 0, (tiles + job.k.tile_rows - 1) // job.k.tile_rows
+            while left > 0:
+                rows = (tiles - i + left - 1) // left
+                job.k.conv_tile(
+                    <int> rows, job.k.tile_vectors, <int> job.u.width,
+                    m + e * job.m_element + i * m_step + panel * job.u.width * itemsize, m_step,
+                    v + e * job.v_element + i * v_step, v_step, &no_offset, 1, job.u.c_in,
+                    job.u.data + panel * job.u.panel_bytes + e * job.u.element_bytes, <char*> zeros,
+                )
+                i += rows
+                left -= 1
+
+
+cdef void store_tile(
+    const Winograd* job, Py_ssize_t n, Py_ssize_t i, Py_ssize_t row, Py_ssize_t r, Py_ssize_t col,
+    Py_ssize_t s, const char* m, char* results,
+) noexcept nogil:
+    """Transform one tile back and store what of it lies inside the output."""
+    cdef Py_ssize_t h = (row + r) * job.u.m, w = (col + s) * job.u.m
+    cdef int rows = <int> min(job.u.m, job.rows.out - h)
+    cdef int cols = <int> min(job.u.m, job.cols.out - w)
+    cdef Py_ssize_t pixel = job.k_padded * job.x.itemsize
+    if job.result_bytes:
+        job.u.transform.output(
+            results + i * job.result_image + r * job.u.m * job.result_row + s * job.u.m * pixel,
+            job.result_row, pixel, rows, cols, m, job.m_element, job.bias, job.u.c_out,
+        )
+    else:
+        job.u.transform.output(
+            job.y.data + n * job.y.sn + h * job.y.sh + w * job.y.sw, job.y.sh, job.y.sw, rows, cols,
+            m, job.m_element, job.bias, job.u.c_out,
+        )
+
+
+cdef void unpack(
+    const Winograd* job, Py_ssize_t n, Py_ssize_t images, Py_ssize_t row, Py_ssize_t rows,
+    Py_ssize_t col, Py_ssize_t cols, const char* results,
+) noexcept nogil:
+    """Copy a block's results to an output that is not channels-last."""
+    cdef Py_ssize_t i, h, itemsize = job.x.itemsize
+    cdef Py_ssize_t first = row * job.u.m, left = col * job.u.m
+    cdef Py_ssize_t columns = min(cols * job.u.m, job.cols.out - left)
+    for i in range(images):
+        for h in range(min(rows * job.u.m, job.rows.out - first)):
+            job.k.copy2d(
+                job.y.data + (n + i) * job.y.sn + (first + h) * job.y.sh + left * job.y.sw,
+                job.y.sc, job.y.sw, results + i * job.result_image + h * job.result_row, itemsize,
+                job.k_padded * itemsize, job.u.c_out, columns,
+            )

@@ -1,0 +1,180 @@
+"""Winograd's minimal filtering: every remainder of its tiles, its error, and when it is taken."""
+
+import numpy as np
+import pytest
+
+import cnnfast
+from cnnfast import nn
+from cnnfast.functional import conv2d, conv2d_backward
+from cnnfast.functional._algorithm import choose
+from cnnfast.functional._window import window
+from tests import oracle
+from tests.helpers import channels_last
+
+BOUND = 6e-6
+
+
+pytestmark = pytest.mark.usefixtures("isa")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def images(rng, shape, order):
+    x = rng.standard_normal(shape, dtype=np.float32)
+    return channels_last(x) if order == "channels_last" else x
+
+
+def worst_error(x, weight, bias, y, padding):
+    scale = oracle.conv2d_scale(x, weight, bias, 1, padding).max()
+    return np.abs(y - oracle.conv2d(x, weight, bias, 1, padding)).max() / scale
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("height", range(1, 10))
+@pytest.mark.parametrize("width", [1, 2, 5, 8])
+@pytest.mark.parametrize("batch", [1, 40])
+def test_every_remainder_of_a_tile(order, height, width, batch, rng):
+    """Batch 1 takes tiles of 2x2; at batch 40 there are tiles enough for 4x4."""
+    x = images(rng, (batch, 3, height, width), order)
+    weight = rng.standard_normal((5, 3, 3, 3), dtype=np.float32)
+    bias = rng.standard_normal(5, dtype=np.float32)
+    y = conv2d(x, weight, bias, padding=1, algorithm="winograd")
+    assert worst_error(x, weight, bias, y, 1) <= BOUND
+
+
+@pytest.mark.parametrize("channels", [1, 7, 15, 16, 17, 33])
+@pytest.mark.parametrize("filters", [1, 15, 31, 32, 33, 65])
+def test_every_remainder_of_a_panel(channels, filters, rng):
+    x = images(rng, (4, channels, 13, 14), "channels_last")
+    weight = rng.standard_normal((filters, channels, 3, 3), dtype=np.float32)
+    y = conv2d(x, weight, padding=((0, 2), (1, 0)), algorithm="winograd")
+    assert worst_error(x, weight, None, y, ((0, 2), (1, 0))) <= BOUND
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("padding", [0, 1, 2, ((0, 2), (3, 1))])
+@pytest.mark.parametrize("batch", [1, 9])
+def test_gradient_of_the_input(order, padding, batch, rng):
+    x = images(rng, (batch, 18, 11, 13), order)
+    weight = rng.standard_normal((20, 18, 3, 3), dtype=np.float32)
+    y = conv2d(x, weight, padding=padding)
+    grad = images(rng, y.shape, order)
+    win = window("test", x.shape[2:], 3, 1, padding)
+    assert choose("test", "auto", batch, weight, win, 1).algorithm == "winograd"
+    gx, _, _ = conv2d_backward(grad, x, weight, padding=padding, needs=("x",))
+    want, _, _ = oracle.conv2d_backward(grad, x, weight, 1, padding)
+    scale, _, _ = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), 1, padding)
+    assert np.abs(gx - want).max() <= BOUND * scale.max()
+
+
+@pytest.mark.parametrize("magnitudes", ["powers", "one large", "cancelling"])
+def test_adversarial_magnitudes(magnitudes, rng):
+    x = rng.standard_normal((8, 16, 16, 16), dtype=np.float32)
+    weight = rng.standard_normal((16, 16, 3, 3), dtype=np.float32)
+    if magnitudes == "powers":
+        x *= (10.0 ** rng.uniform(-6, 6, (1, 16, 1, 1))).astype(np.float32)
+        weight *= (10.0 ** rng.uniform(-6, 6, (16, 1, 1, 1))).astype(np.float32)
+    elif magnitudes == "one large":
+        x[:, :, 7, 7] *= 1e4
+        weight[:, :, 0, 2] *= 1e4
+    else:
+        x[:, 1::2] = -x[:, ::2]
+        weight[:, 1::2] = weight[:, ::2]
+    y = conv2d(x, weight, padding=1, algorithm="winograd")
+    assert worst_error(x, weight, None, y, 1) <= BOUND
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_nan_spreads_at_most_over_its_tiles(poison, rng):
+    x = rng.standard_normal((4, 16, 20, 20), dtype=np.float32)
+    weight = rng.standard_normal((16, 16, 3, 3), dtype=np.float32)
+    clean = conv2d(x, weight, padding=1, algorithm="winograd")
+    x[2, 3, 9, 9] = poison
+    y = conv2d(x, weight, padding=1, algorithm="winograd")
+    direct = conv2d(x, weight, padding=1, algorithm="direct")
+    assert not np.isfinite(y[~np.isfinite(direct)]).any()
+    spread = np.zeros(y.shape, bool)
+    spread[2, :, 8:12, 8:12] = True
+    np.testing.assert_array_equal(y[~spread], clean[~spread])
+
+
+def test_when_it_is_taken(rng):
+    def chosen(weight_shape=(32, 32, 3, 3), dtype=np.float32, batch=8, groups=1, **geometry):
+        win = window(
+            "test",
+            (28, 28),
+            weight_shape[2:],
+            geometry.get("stride", 1),
+            1,
+            geometry.get("dilation", 1),
+        )
+        choice = choose("test", "auto", batch, np.zeros(weight_shape, dtype), win, groups)
+        return choice.algorithm, choice.tile
+
+    assert chosen() == ("winograd", 4)
+    assert chosen(batch=1) == ("winograd", 2)
+    assert chosen(dtype=np.float64) == ("direct", 0)
+    assert chosen(weight_shape=(32, 32, 5, 5)) == ("direct", 0)
+    assert chosen(weight_shape=(32, 3, 3, 3)) == ("direct", 0)
+    assert chosen(stride=2) == ("direct", 0)
+    assert chosen(dilation=2) == ("direct", 0)
+    assert chosen(weight_shape=(32, 16, 3, 3), groups=2) == ("direct", 0)
+    cnnfast.set_conv_precision("exact")
+    try:
+        assert chosen() == ("direct", 0)
+    finally:
+        cnnfast.set_conv_precision("fast")
+
+
+def test_where_it_does_not_apply():
+    x, weight = np.zeros((1, 4, 8, 8)), np.zeros((4, 4, 3, 3))
+    with pytest.raises(ValueError, match=r'conv2d: algorithm "winograd" does not apply.*float32'):
+        conv2d(x, weight, algorithm="winograd")
+    with pytest.raises(ValueError, match="conv2d: algorithm must be"):
+        conv2d(x, weight, algorithm="fft")
+    with pytest.raises(ValueError, match="set_conv_precision: precision must be"):
+        cnnfast.set_conv_precision("sloppy")
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+def test_the_other_algorithms_agree(algorithm, groups, order, rng):
+    x = images(rng, (2, 6, 11, 9), order)
+    weight = rng.standard_normal((9, 6 // groups, 3, 2), dtype=np.float32)
+    bias = rng.standard_normal(9, dtype=np.float32)
+    y = conv2d(x, weight, bias, (2, 1), 1, (1, 2), groups, algorithm=algorithm)
+    want = oracle.conv2d(x, weight, bias, (2, 1), 1, (1, 2), groups)
+    scale = oracle.conv2d_scale(x, weight, bias, (2, 1), 1, (1, 2), groups).max()
+    assert np.abs(y - want).max() <= 3e-6 * scale
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+def test_packed_filters_follow_every_change(algorithm, rng):
+    layer = nn.Conv2d(16, 16, 3, padding=1, algorithm=algorithm, rng=rng)
+    x = rng.standard_normal((8, 16, 12, 12), dtype=np.float32)
+
+    def check():
+        want = oracle.conv2d(x, layer.weight.data, layer.bias.data, 1, 1)
+        for _ in range(2):  # the second time from the packed filters
+            np.testing.assert_allclose(layer(x), want, atol=1e-5 * np.abs(want).max())
+
+    check()
+    layer.weight.assign(rng.standard_normal(layer.weight.shape, dtype=np.float32))
+    check()
+    with layer.weight.writable() as w:
+        w *= -2
+        check()
+        w += 1
+        check()
+    check()
+    layer.load_state_dict({name: 3 * value for name, value in layer.state_dict().items()})
+    check()
+    optimizer = cnnfast.optim.SGD(layer.parameters(), lr=0.1)
+    y, backward = layer.forward(x)
+    backward(y, input_grad=False)
+    optimizer.step()
+    check()

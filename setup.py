@@ -18,6 +18,7 @@ SOURCES = {
     "threads": [f"{EXT}/parallel.c"],
     "columns": [],
     "conv": [],
+    "conv_few": [],
     "conv_narrow": [],
     "conv_weights": [],
     "pool": [],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import mmap
 import os
 import subprocess
 import sys
@@ -89,10 +91,26 @@ def read_only(x: np.ndarray) -> np.ndarray:
     return x
 
 
+def fenced(x: np.ndarray, at_end: bool = True) -> np.ndarray:
+    """`x` up against a page that cannot be read: a kernel that reads past it crashes."""
+    if x.size == 0 or sys.platform == "win32":
+        return x.copy()
+    page = mmap.PAGESIZE
+    pages = -(-x.nbytes // page)
+    memory = mmap.mmap(-1, (pages + 2) * page)
+    libc, address = ctypes.CDLL(None), ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for fence in (address, address + (pages + 1) * page):
+        assert libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0) == 0
+    start = page + (pages * page - x.nbytes if at_end else 0)
+    view = np.frombuffer(memory, np.uint8, x.nbytes, start).view(x.dtype).reshape(x.shape)
+    view[...] = x
+    return view
+
+
 # The same values in other memory.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "contiguous": np.ascontiguousarray,
-    "channels_last": channels_last,
+    "contiguous": fenced,
+    "channels_last": lambda x: fenced(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
     "width_before_height": lambda x: stored(x, 0, 1, 3, 2),
     "batch_last": lambda x: stored(x, 2, 3, 1, 0),
     "reversed": reversed_axes,
@@ -104,8 +122,13 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "misaligned": misaligned,
     "misaligned_channels_last": lambda x: misaligned(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
     "read_only": read_only,
+    "from_a_fence": lambda x: fenced(x, at_end=False),
     "real_part": lambda x: x.astype(np.result_type(x.dtype, np.complex64)).real,
 }
+
+DENSE_CHANNELS_LAST = {"channels_last", "misaligned_channels_last"}
+# The two orders that results come in too.
+ORDERS = {order: LAYOUTS[order] for order in ("contiguous", "channels_last")}
 
 
 # ---------------------------------------------------------------------------- guarded calls

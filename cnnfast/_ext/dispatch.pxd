@@ -19,6 +19,9 @@ cdef extern from "simd/kernels.h" nogil:
                            const char* g, Py_ssize_t g_row_step, Py_ssize_t g_step,
                            const char* x, Py_ssize_t x_row_step, Py_ssize_t x_step,
                            Py_ssize_t grid_rows, Py_ssize_t grid_columns) noexcept nogil
+        void (*position_tile)(int rows, int vectors, int positions, char* y, Py_ssize_t y_step,
+                              const char* x, const Py_ssize_t* offsets, Py_ssize_t depth,
+                              const char* w, const char* bias) noexcept nogil
         void (*depthwise_tile)(int vectors, int channels, Py_ssize_t positions, char* y,
                                Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
                                const Py_ssize_t* taps, Py_ssize_t n_taps, const char* w,

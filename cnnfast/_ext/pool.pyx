@@ -15,6 +15,12 @@ cdef enum:
     BANDS = 8  # of input rows an image, at most: the items of a channels-last backward pass
 
 
+cdef struct Taps:
+    Py_ssize_t* offsets
+    unsigned char* numbers
+    Py_ssize_t count
+
+
 cdef struct Pool:
     const cf_kernels* k
     Image x, y, winners
@@ -26,12 +32,7 @@ cdef struct Pool:
     char* scratch
     Py_ssize_t scratch_bytes
     Py_ssize_t outside   # indices that point outside their plane
-
-
-cdef struct Taps:
-    Py_ssize_t* offsets
-    unsigned char* numbers
-    Py_ssize_t count
+    Taps all_taps        # of a window that sees no padding
 
 
 def max_pool(x, y, winners, rows, cols):
@@ -115,9 +116,10 @@ cdef int run_forward(Pool* pool) except -1:
     cdef int threads = threads_for(
         <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
     )
-    cdef Workspace space = allocate(threads * pool.scratch_bytes)
+    cdef Workspace space = allocate((threads + 1) * pool.scratch_bytes)
     cdef Py_ssize_t items = pool.y.n * (pool.y.h if pool.channels_last else pool.y.c)
     pool.scratch = space.data
+    list_all_taps(pool, space.data + threads * pool.scratch_bytes)
     with nogil:
         parallel(forward_item, pool, items, threads)
         release(space)
@@ -128,8 +130,9 @@ cdef int run_backward(Pool* pool) except -1:
     cdef int threads = threads_for(
         <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
     )
-    cdef Workspace space = allocate(threads * pool.scratch_bytes)
+    cdef Workspace space = allocate((threads + 1) * pool.scratch_bytes)
     pool.scratch = space.data
+    list_all_taps(pool, space.data + threads * pool.scratch_bytes)
     pool.bands = min(BANDS, pool.x.h) if pool.channels_last else 1
     with nogil:
         parallel(
@@ -187,19 +190,22 @@ cdef void pool_row(
     clip(h, pool.rows.dilation, pool.rows.kernel, top, bottom, &first_r, &last_r)
     if first_r >= last_r:
         return
-    taps.offsets = <Py_ssize_t*> (pool.scratch + thread * pool.scratch_bytes)
-    taps.numbers = <unsigned char*> (taps.offsets + pool.rows.kernel * pool.cols.kernel)
+    place_list(pool, &taps, pool.scratch + thread * pool.scratch_bytes)
     # Windows first..last-1 have all their columns inside the input.
     reach(a, 0, &first, &unused)
     reach(a, a.kernel - 1, &unused, &last)
     last = max(last, first)
     ow = 0
     while ow < a.out:
-        list_taps(pool, &taps, first_r, last_r, ow)
         if first <= ow < last:
-            pool_windows(pool, &taps, n, c, oh, ow, last - ow, forward)
+            if first_r == 0 and last_r == pool.rows.kernel:
+                pool_windows(pool, &pool.all_taps, n, c, oh, ow, last - ow, forward)
+            else:
+                list_taps(pool, &taps, first_r, last_r, ow)
+                pool_windows(pool, &taps, n, c, oh, ow, last - ow, forward)
             ow = last
         else:
+            list_taps(pool, &taps, first_r, last_r, ow)
             pool_windows(pool, &taps, n, c, oh, ow, 1, forward)
             ow += 1
 
@@ -213,13 +219,33 @@ cdef inline void clip(
     last[0] = 0 if start >= high else min((high - 1 - start) // step + 1, taps)
 
 
+cdef void list_all_taps(Pool* pool, char* memory) noexcept nogil:
+    """List the taps of windows that see no padding."""
+    place_list(pool, &pool.all_taps, memory)
+    fill_list(pool, &pool.all_taps, 0, pool.rows.kernel, 0, pool.cols.kernel)
+
+
+cdef inline void place_list(const Pool* pool, Taps* taps, char* memory) noexcept nogil:
+    taps.offsets = <Py_ssize_t*> memory
+    taps.numbers = <unsigned char*> (taps.offsets + pool.rows.kernel * pool.cols.kernel)
+
+
 cdef void list_taps(
     const Pool* pool, Taps* taps, Py_ssize_t first_r, Py_ssize_t last_r, Py_ssize_t ow
 ) noexcept nogil:
     """List the taps of rows first_r..last_r-1 that window column ow sees."""
     cdef const Axis* a = &pool.cols
-    cdef Py_ssize_t first_s, last_s, r, s
+    cdef Py_ssize_t first_s, last_s
     clip(ow * a.stride - a.before, a.dilation, a.kernel, 0, a.size, &first_s, &last_s)
+    fill_list(pool, taps, first_r, last_r, first_s, last_s)
+
+
+cdef void fill_list(
+    const Pool* pool, Taps* taps, Py_ssize_t first_r, Py_ssize_t last_r, Py_ssize_t first_s,
+    Py_ssize_t last_s,
+) noexcept nogil:
+    cdef const Axis* a = &pool.cols
+    cdef Py_ssize_t r, s
     taps.count = 0
     for r in range(first_r, last_r):
         for s in range(first_s, last_s):

@@ -100,9 +100,9 @@ def _obstacle(weight: np.ndarray, win: Window, groups: int) -> str:
         return "it is for float32 only"
     if weight.shape[2:] != (3, 3):
         return f"it is for 3x3 filters, not {weight.shape[2]}x{weight.shape[3]}"
-    if (win.rows.stride, win.columns.stride) != (1, 1):
+    if win.strides != (1, 1):
         return "it is for stride 1"
-    if (win.rows.dilation, win.columns.dilation) != (1, 1):
+    if win.dilations != (1, 1):
         return "it is for dilation 1"
     if groups != 1:
         return "it is for one group"

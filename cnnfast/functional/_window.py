@@ -50,6 +50,14 @@ class Window(NamedTuple):
     def out(self) -> tuple[int, int]:
         return self.rows.out, self.columns.out
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        return self.rows.stride, self.columns.stride
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        return self.rows.dilation, self.columns.dilation
+
 
 def pair(function: str, name: str, value: Pair, minimum: int) -> tuple[int, int]:
     """Turn an int, or two, into a pair of ints not below `minimum`."""

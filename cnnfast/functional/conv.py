@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnfast._ext import columns as _columns
 from cnnfast._ext import conv as _direct
+from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import winograd as _winograd
@@ -120,6 +121,9 @@ def conv2d(
     if choice.algorithm == "im2col":
         _by_columns(x, weight, bias, y, win, groups)
         return y
+    if choice.algorithm == "direct" and _few_filters(weight.shape[0], weight, groups):
+        _few.forward(x, weight, bias, y, *win, groups)
+        return y
     key = (choice.algorithm, choice.tile, groups, chosen_isa())
     if choice.algorithm == "winograd":
         filters = _packed(key, lambda: _winograd.TransformedFilters(weight, choice.tile))
@@ -128,6 +132,12 @@ def conv2d(
         filters = _packed(key, lambda: _direct.PackedFilters(weight, groups))
         _direct.forward(x, filters, bias, y, *win)
     return y
+
+
+def _few_filters(channels: int, weight: np.ndarray, groups: int) -> bool:
+    """Whether `channels` output channels are so few a group that positions make better lanes."""
+    depthwise = groups > 1 and weight.shape[:2] == (groups, 1)
+    return not depthwise and _few.suits(channels // groups, weight.itemsize)
 
 
 def _by_columns(
@@ -217,6 +227,8 @@ def conv2d_backward(
         choice = choose(name, "auto", x.shape[0], weight, win, groups)
         if choice.algorithm == "winograd":
             _winograd.backward_data(grad, weight, gx, *win, choice.tile)
+        elif win.strides == (1, 1) and _few_filters(x.shape[1], weight, groups):
+            _few.backward_data(grad, weight, gx, *win, groups)
         elif _narrow.suits(x, weight, groups):
             _narrow.backward_data(grad, weight, gx, *win, groups)
         else:

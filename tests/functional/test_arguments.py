@@ -532,6 +532,13 @@ def test_strides_and_dilations_up_to_the_limit():
     assert gx[0, 0].sum() == 4
 
 
+def test_a_dilated_convolution_of_more_than_31_bits():
+    """64 channels x 5 x 5 taps x 1159 x 1159 positions pass 2^31: pytorch#9404."""
+    y = F.conv2d(sized(1, 64, 1167, 1167), sized(1, 64, 5, 5), dilation=2)
+    assert y.shape == (1, 1, 1159, 1159)
+    assert (y == 64 * 25).all()
+
+
 def test_a_batch_beyond_31_bits():
     """Nothing is computed for images that are not there."""
     x = np.empty((0, 2**31, 4, 4), np.float32)

@@ -8,6 +8,7 @@ from tests import oracle
 from tests.helpers import (
     FLOATS,
     LAYOUTS,
+    ORDERS,
     assert_close,
     assert_same,
     channels_last,
@@ -18,7 +19,6 @@ from tests.helpers import (
 
 pytestmark = pytest.mark.usefixtures("isa", "one_thread")
 
-ORDERS = {"contiguous": np.ascontiguousarray, "channels_last": channels_last}
 
 # size, kernel, stride, padding, dilation
 WINDOWS = [
@@ -29,7 +29,8 @@ WINDOWS = [
     ((6, 4), (3, 2), (3, 1), (0, 2), 1),
     ((9, 8), 3, 2, 2, 2),
     ((9, 8), (2, 3), (2, 4), 3, (4, 2)),  # strides and dilations with a common divisor
-    ((7, 9), 2, 5, 0, 1),  # pixels that no window sees
+    ((7, 9), 2, 5, 0, 1),  # pixels that no window sees, between windows
+    ((8, 100), 2, (5, 99), 0, 1),  # and after the last
     ((4, 5), 3, 1, ((2, 0), (0, 3)), 1),
     ((3, 3), 2, 1, 4, 1),  # windows wholly in the padding
     ((3, 3), 2, 1, ((0, 7), (6, 0)), 1),

@@ -10,14 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnnfast._ext import dispatch
-from cnnfast.functional import conv2d, conv2d_backward
+from cnnfast.functional import conv2d, conv2d_backward, linear, linear_backward
 from tests import oracle
 from tests.helpers import (
+    DENSE_CHANNELS_LAST,
     FLOATS,
     LAYOUTS,
+    ORDERS,
     assert_close,
     assert_same,
-    channels_last,
     guarded,
     integers,
     is_channels_last,
@@ -35,7 +36,6 @@ from tests.helpers import (
 CHANNELS = range(1, 68)
 POSITIONS = range(1, 31)
 
-ORDERS = {"contiguous": np.ascontiguousarray, "channels_last": channels_last}
 # One thread: calls this small gain nothing, and waiting for others on a busy machine takes long.
 each_isa = pytest.mark.usefixtures("isa", "one_thread")
 each_order = pytest.mark.parametrize("order", ORDERS)
@@ -154,6 +154,9 @@ WINDOWS = {
 @pytest.mark.parametrize("conv", WINDOWS.values(), ids=WINDOWS)
 def test_every_kind_of_window(conv, dtype, order):
     Expected(conv, dtype).check(order)
+    if conv.groups == 1:  # too many channels for the input gradient's narrow way
+        (n, _, h, w), (k, _, r, s) = conv.x, conv.weight
+        Expected(conv._replace(x=(n, 9, h, w), weight=(k, 9, r, s)), dtype).check(order)
 
 
 def axes():
@@ -278,6 +281,25 @@ def test_every_number_of_values_in_a_window(dtype):
     for channels in (1, 2, 3):
         for r, s in [(1, 2), (1, 5), (2, 3), (3, 3), (4, 3), (5, 5), (4, 8), (3, 11), (11, 11)]:
             Expected(Conv((2, channels, 13, 14), (3, channels, r, s), 1, 1), dtype).check("gaps")
+
+
+@each_isa
+@each_dtype
+@pytest.mark.parametrize("transposed", [False, True])
+def test_every_tile_of_a_linear_layer(dtype, transposed):
+    """It is a 1x1 convolution over a row of N pixels."""
+    everything = [random(*shape, dtype=dtype) for shape in [(30, 67), (67, 67), (67,), (30, 67)]]
+    for n, k, d in [(n, k, 7) for n in POSITIONS for k in (3, *CHANNELS[::5])] + [
+        (3, k, d) for k in (2, 40) for d in CHANNELS
+    ]:
+        x, weight, bias, grad = (
+            array[tuple(map(slice, shape))].copy("F" if transposed else "C")
+            for array, shape in zip(everything, [(n, d), (k, d), (k,), (n, k)], strict=True)
+        )
+        assert_close(guarded(linear, x, weight, bias), oracle.linear(x, weight, bias), 20)
+        gradients = guarded(linear_backward, grad, x, weight)
+        for got, want in zip(gradients, oracle.linear_backward(grad, x, weight), strict=True):
+            assert_close(got, want, 20)
 
 
 # ---------------------------------------------------------------------------- blocks
@@ -405,7 +427,7 @@ def test_axes_of_length_one_with_odd_strides(shape):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_results_keep_the_memory_order(layout):
     x, weight = LAYOUTS[layout](random(2, 3, 5, 6)), random(4, 3, 3, 3)
-    expected = layout in ("channels_last", "misaligned_channels_last")
+    expected = layout in DENSE_CHANNELS_LAST
     y = conv2d(x, weight)
     gx, gw, gb = conv2d_backward(y, x, weight)
     assert is_channels_last(y) == is_channels_last(gx) == expected

@@ -25,8 +25,10 @@ from cnnfast.functional import (
 from cnnfast.functional.pool import max_pool2d_routed
 from tests import oracle
 from tests.helpers import (
+    DENSE_CHANNELS_LAST,
     FLOATS,
     LAYOUTS,
+    ORDERS,
     assert_close,
     assert_same,
     channels_last,
@@ -39,7 +41,6 @@ from tests.helpers import (
 )
 
 COUNTS = range(1, 68)  # windows in a row, or channels: beyond twice the longest vector
-ORDERS = {"contiguous": np.ascontiguousarray, "channels_last": channels_last}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 each_isa = pytest.mark.usefixtures("isa")
@@ -413,7 +414,7 @@ def test_global_pools(shape, layout, dtype):
     assert_same(top, want)
 
     grad = random(*y.shape, dtype=dtype)
-    last = layout in ("channels_last", "misaligned_channels_last") and shape == (2, 5, 7, 9)
+    last = layout in DENSE_CHANNELS_LAST and shape == (2, 5, 7, 9)
     gx = guarded(global_avg_pool2d_backward, grad, stored)
     assert is_channels_last(gx) == last
     assert_close(gx, oracle.avg_pool2d_backward(grad, x.shape, size), 2)

@@ -45,16 +45,15 @@ CF_INLINE void NAME(conv_tile_body)(const int rows, const int vectors, int chann
         }
     }
 
-    const int whole = channels / LANES;
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             char *at = y + m * y_step + v * VECTOR_BYTES;
-            if (v < whole)
+            if (channels >= (v + 1) * LANES)
                 NAME(store)(at, sums[m][v]);
             else
-                NAME(store_part)(at, sums[m][v], channels % LANES);
+                NAME(store_part)(at, sums[m][v], channels - v * LANES);
         }
     }
 }

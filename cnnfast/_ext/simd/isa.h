@@ -66,6 +66,7 @@
         .itemsize = sizeof(real), .lanes = VECTOR_BYTES / sizeof(real), .tile_rows = TILE_ROWS,    \
         .tile_vectors = TILE_VECTORS, .conv_tile = CF_PASTE(conv_tile, dtype, ISA),                \
         .outer_tile = CF_PASTE(outer_tile, dtype, ISA),                                            \
+        .position_tile = CF_PASTE(position_tile, dtype, ISA),                                      \
         .depthwise_tile = CF_PASTE(depthwise_tile, dtype, ISA),                                    \
         .depthwise_sums = CF_PASTE(depthwise_sums, dtype, ISA),                                    \
         .copy2d = CF_PASTE(copy2d, dtype, ISA), .add = CF_PASTE(add, dtype, ISA),                  \
@@ -75,12 +76,12 @@
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
-        .winograd4 = {CF_PASTE(winograd_input4, dtype, ISA),                                       \
-                      CF_PASTE(winograd_output4, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter4, dtype, ISA)},                                     \
-        .winograd2 = {CF_PASTE(winograd_input2, dtype, ISA),                                       \
-                      CF_PASTE(winograd_output2, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter2, dtype, ISA)},                                     \
+        .winograd4 = {CF_PASTE(winograd_input_4, dtype, ISA),                                       \
+                      CF_PASTE(winograd_output_4, dtype, ISA),                                      \
+                      CF_PASTE(winograd_filter_4, dtype, ISA)},                                     \
+        .winograd2 = {CF_PASTE(winograd_input_2, dtype, ISA),                                       \
+                      CF_PASTE(winograd_output_2, dtype, ISA),                                      \
+                      CF_PASTE(winograd_filter_2, dtype, ISA)},                                     \
     }
 
 const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA), CF_TABLE(f32, float), CF_TABLE(f64, double)};

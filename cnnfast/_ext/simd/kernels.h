@@ -43,6 +43,12 @@ typedef struct {
                        const char *x, ptrdiff_t x_row_step, ptrdiff_t x_step,
                        ptrdiff_t grid_rows, ptrdiff_t grid_columns);
 
+    /* y[i][j] = bias[i] + sum over depth d of w[d][i] * x[offsets[d]][j], for i < rows and j <
+     * positions <= vectors * lanes; whole vectors of x are read. */
+    void (*position_tile)(int rows, int vectors, int positions, char *y, ptrdiff_t y_step,
+                          const char *x, const ptrdiff_t *offsets, ptrdiff_t depth,
+                          const char *w, const char *bias);
+
     /* Depthwise: y[i][j] = bias[j] + sum over taps t of x[i][t][j] * w[t][j]. x holds whole
      * vectors; w and bias are packed and zero-padded to tile_vectors vectors. */
     void (*depthwise_tile)(int vectors, int channels, ptrdiff_t positions, char *y,

@@ -7,6 +7,7 @@
 
 #include "conv_tile.h"
 #include "outer_tile.h"
+#include "position_tile.h"
 #include "depthwise.h"
 #include "move.h"
 #include "pool.h"

@@ -23,7 +23,7 @@ CF_INLINE void NAME(store_small)(char *y, NAME(small) v) { *(NAME(small_unaligne
 
 CF_INLINE REAL NAME(at)(const char *x) { return *(const REAL *)x; }
 
-/* The first `count` < LANES elements. */
+/* The first `count` < LANES elements; none if that is negative. */
 CF_INLINE void NAME(store_part)(char *y, VEC v, int count)
 {
     for (int i = 0; i < count; i++)

@@ -17,7 +17,7 @@
 #define B2 (B1 * B1)
 
 /* d is read and t written `step` vectors apart: rows and columns take the same code. */
-CF_INLINE void NAME(input4)(const VEC *d, VEC *t, const int step)
+CF_INLINE void NAME(input_4)(const VEC *d, VEC *t, const int step)
 {
     const VEC even_a = d[4 * step] - B2 * d[2 * step], odd_a = A1 * (d[3 * step] - B2 * d[step]);
     const VEC even_b = d[4 * step] - A2 * d[2 * step], odd_b = B1 * (d[3 * step] - A2 * d[step]);
@@ -31,7 +31,7 @@ CF_INLINE void NAME(input4)(const VEC *d, VEC *t, const int step)
     t[5 * step] = last;
 }
 
-CF_INLINE void NAME(output4)(const VEC *m, VEC *y, const int m_step, const int y_step)
+CF_INLINE void NAME(output_4)(const VEC *m, VEC *y, const int m_step, const int y_step)
 {
     const VEC sum_a = m[m_step] + m[2 * m_step], difference_a = m[m_step] - m[2 * m_step];
     const VEC sum_b = m[3 * m_step] + m[4 * m_step], difference_b = m[3 * m_step] - m[4 * m_step];
@@ -41,7 +41,7 @@ CF_INLINE void NAME(output4)(const VEC *m, VEC *y, const int m_step, const int y
     y[3 * y_step] = A1 * A2 * difference_a + B1 * B2 * difference_b + m[5 * m_step];
 }
 
-CF_INLINE void NAME(filter4)(const VEC *g, VEC *u, const int g_step, const int u_step)
+CF_INLINE void NAME(filter_4)(const VEC *g, VEC *u, const int g_step, const int u_step)
 {
     const REAL scale_a = 1 / (2 * A2 * (A2 - B2)), scale_b = 1 / (2 * B2 * (B2 - A2));
     const VEC even_a = scale_a * (g[0] + A2 * g[2 * g_step]), odd_a = scale_a * A1 * g[g_step];
@@ -59,7 +59,7 @@ CF_INLINE void NAME(filter4)(const VEC *g, VEC *u, const int g_step, const int u
 #undef A2
 #undef B2
 
-CF_INLINE void NAME(input2)(const VEC *d, VEC *t, const int step)
+CF_INLINE void NAME(input_2)(const VEC *d, VEC *t, const int step)
 {
     const VEC first = d[2 * step] - d[0], plus = d[2 * step] + d[step];
     const VEC minus = d[2 * step] - d[step], last = d[3 * step] - d[step];
@@ -69,13 +69,13 @@ CF_INLINE void NAME(input2)(const VEC *d, VEC *t, const int step)
     t[3 * step] = last;
 }
 
-CF_INLINE void NAME(output2)(const VEC *m, VEC *y, const int m_step, const int y_step)
+CF_INLINE void NAME(output_2)(const VEC *m, VEC *y, const int m_step, const int y_step)
 {
     y[0] = m[0] + m[m_step] + m[2 * m_step];
     y[y_step] = m[m_step] - m[2 * m_step] + m[3 * m_step];
 }
 
-CF_INLINE void NAME(filter2)(const VEC *g, VEC *u, const int g_step, const int u_step)
+CF_INLINE void NAME(filter_2)(const VEC *g, VEC *u, const int g_step, const int u_step)
 {
     const VEC even = (REAL)0.5 * (g[0] + g[2 * g_step]), odd = (REAL)0.5 * g[g_step];
     u[0] = -g[0];
@@ -84,68 +84,14 @@ CF_INLINE void NAME(filter2)(const VEC *g, VEC *u, const int g_step, const int u
     u[3 * u_step] = g[2 * g_step];
 }
 
-/* Both sizes' two-dimensional transforms, of `channels` whole vectors at a time. */
-#define WINOGRAD(M, N)                                                                             \
-    /* v[e] = the N x N elements of B^T d B, v_step apart. */                                      \
-    static void NAME(winograd_input##M)(char *v, ptrdiff_t v_step, const char *x,                  \
-                                        ptrdiff_t x_row_step, ptrdiff_t x_step,                    \
-                                        ptrdiff_t vectors)                                         \
-    {                                                                                              \
-        for (ptrdiff_t c = 0; c < vectors * VECTOR_BYTES; c += VECTOR_BYTES) {                     \
-            VEC d[N * N], t[N * N], out[N * N];                                                    \
-            _Pragma("GCC unroll 6") for (int i = 0; i < N; i++)                                    \
-                _Pragma("GCC unroll 6") for (int j = 0; j < N; j++)                                \
-                    d[i * N + j] = NAME(load)(x + i * x_row_step + j * x_step + c);                \
-            _Pragma("GCC unroll 6") for (int j = 0; j < N; j++)                                    \
-                NAME(input##M)(d + j, t + j, N);                                                   \
-            _Pragma("GCC unroll 6") for (int i = 0; i < N; i++)                                    \
-                NAME(input##M)(t + i * N, out + i * N, 1);                                         \
-            _Pragma("GCC unroll 36") for (int e = 0; e < N * N; e++)                               \
-                NAME(store)(v + e * v_step + c, out[e]);                                           \
-        }                                                                                          \
-    }                                                                                              \
-                                                                                                   \
-    /* y = A^T m A + bias, of which rows x columns x channels are stored. */                       \
-    static void NAME(winograd_output##M)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step,          \
-                                         int rows, int columns, const char *m, ptrdiff_t m_step,   \
-                                         const char *bias, ptrdiff_t channels)                     \
-    {                                                                                              \
-        for (ptrdiff_t c = 0; c < channels; c += LANES) {                                          \
-            VEC in[N * N], t[M * N], out[M * M];                                                   \
-            const VEC b = NAME(load)(bias + c * sizeof(REAL));                                     \
-            _Pragma("GCC unroll 36") for (int e = 0; e < N * N; e++)                               \
-                in[e] = NAME(load)(m + e * m_step + c * sizeof(REAL));                             \
-            _Pragma("GCC unroll 6") for (int j = 0; j < N; j++)                                    \
-                NAME(output##M)(in + j, t + j, N, N);                                              \
-            _Pragma("GCC unroll 6") for (int i = 0; i < M; i++)                                    \
-                NAME(output##M)(t + i * N, out + i * M, 1, 1);                                     \
-            for (int i = 0; i < rows; i++)                                                         \
-                for (int j = 0; j < columns; j++) {                                                \
-                    char *at = y + i * y_row_step + j * y_step + c * sizeof(REAL);                 \
-                    if (channels - c >= LANES)                                                     \
-                        NAME(store)(at, out[i * M + j] + b);                                       \
-                    else                                                                           \
-                        NAME(store_part)(at, out[i * M + j] + b, channels - c);                    \
-                }                                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-                                                                                                   \
-    /* u[e] = the N x N elements of G g G^T, u_step apart, for one vector of filters; g holds the  \
-     * nine taps, a vector each. */                                                                \
-    static void NAME(winograd_filter##M)(char *u, ptrdiff_t u_step, const char *g)                 \
-    {                                                                                              \
-        VEC in[9], t[N * 3], out[N * N];                                                           \
-        _Pragma("GCC unroll 9") for (int e = 0; e < 9; e++)                                        \
-            in[e] = NAME(load)(g + e * VECTOR_BYTES);                                              \
-        _Pragma("GCC unroll 3") for (int j = 0; j < 3; j++)                                        \
-            NAME(filter##M)(in + j, t + j, 3, 3);                                                  \
-        _Pragma("GCC unroll 6") for (int i = 0; i < N; i++)                                        \
-            NAME(filter##M)(t + i * 3, out + i * N, 1, 1);                                         \
-        _Pragma("GCC unroll 36") for (int e = 0; e < N * N; e++)                                   \
-            NAME(store)(u + e * u_step, out[e]);                                                   \
-    }
+#define M 4
+#define N 6
+#include "winograd_tile.h"
+#undef M
+#undef N
 
-WINOGRAD(4, 6)
-WINOGRAD(2, 4)
-
-#undef WINOGRAD
+#define M 2
+#define N 4
+#include "winograd_tile.h"
+#undef M
+#undef N

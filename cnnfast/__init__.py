@@ -3,6 +3,7 @@
 cnnfast.functional   stateless operations, forward and backward
 cnnfast.nn           layers         cnnfast.models   networks
 cnnfast.optim        optimizers     cnnfast.data     data sets and batches
+cnnfast.training     the loop       cnnfast.io       weights in files
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 
@@ -15,21 +16,26 @@ except ModuleNotFoundError as error:
         "`cnnfast`, not `python -m cnnfast`), or build it in place: python -m pip install -e ."
     ) from error
 
-from cnnfast import data, functional, models, nn, optim
+from cnnfast import data, functional, io, models, nn, optim, training
 from cnnfast._config import show_config
 from cnnfast._ext.threads import get_num_threads, set_num_threads
 from cnnfast._version import version as __version__
 from cnnfast.functional._algorithm import set_conv_precision
+from cnnfast.io import load_weights, save_weights
 
 __all__ = [
     "__version__",
     "data",
     "functional",
     "get_num_threads",
+    "io",
+    "load_weights",
     "models",
     "nn",
     "optim",
+    "save_weights",
     "set_conv_precision",
     "set_num_threads",
     "show_config",
+    "training",
 ]

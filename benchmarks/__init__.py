@@ -1,0 +1,10 @@
+"""How fast cnnfast is, against naive loops, vectorised NumPy, PyTorch and ONNX Runtime.
+
+    python -m pip install -e ".[bench]"
+    python -m benchmarks                  every kernel on every layer of shapes.json, some minutes
+    python -m benchmarks --quick          some of the layers, in less than a minute
+
+`shapes.json` is the data, `peers.py` the other libraries (used where installed), `kernels.py` the
+run, `report.py` what comes of it. The timing itself is cnnfast.cli.race, which `cnnfast demo`
+uses too.
+"""

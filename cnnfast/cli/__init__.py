@@ -1,0 +1,50 @@
+"""The command ``cnnfast``.
+
+Here is what all subcommands share: how they end. `arguments` says what they take; each has a
+module of its name, imported when it is used, with a function ``run``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from cnnfast.cli.arguments import parser
+
+
+class CommandError(Exception):
+    """What the person who typed the command did or can do something about, in one line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`, by default the program's own, and return its exit code.
+
+    0 if all went well, 2 for bad input of any kind, 130 after ctrl-C.
+    """
+    options = parser().parse_args(argv)
+    try:
+        importlib.import_module(f"cnnfast.cli.{options.command}").run(options)
+        sys.stdout.flush()
+    except CommandError as error:
+        return _fail(2, f"error: {error}")
+    except BrokenPipeError:  # `cnnfast train ... | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(2, f"error: {_in_words(error)}")
+    except KeyboardInterrupt as interrupt:
+        return _fail(130, ": ".join(["interrupted", *map(str, interrupt.args)]))
+    return 0
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"cnnfast: {message}", file=sys.stderr)
+    return code
+
+
+def _in_words(error: OSError) -> str:
+    """Give what went wrong and where, without the number; or all that the error says."""
+    parts = [str(part) for part in (error.filename, error.strerror) if part is not None]
+    return ": ".join(parts) or str(error)

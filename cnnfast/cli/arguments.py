@@ -1,0 +1,106 @@
+"""What the subcommands take."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from cnnfast._version import version
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="cnnfast", description="Convolutional networks on plain NumPy arrays, on a CPU, fast."
+    )
+    top.add_argument("--version", action="version", version=f"cnnfast {version}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = _add(commands, "demo", "train on the bundled digits, race the kernels, draw pictures")
+    _add_seed(demo)
+    _add_out(demo, "pictures", Path("cnnfast-demo"))
+
+    train = _add(commands, "train", "train LeNet-5 on MNIST, or on another set in such files")
+    train.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with the four IDX files, gzip'd or not",
+    )
+    train.add_argument(
+        "--epochs",
+        type=_integer(1),
+        default=10,
+        metavar="N",
+        help="passes over the training images (default: %(default)s)",
+    )
+    train.add_argument(
+        "--batch-size",
+        type=_integer(1),
+        default=64,
+        metavar="N",
+        help="images in a step (default: %(default)s)",
+    )
+    train.add_argument(
+        "--lr",
+        type=_positive,
+        default=0.05,
+        metavar="RATE",
+        help="learning rate of the first epoch, from which it falls to 0 (default: %(default)s)",
+    )
+    _add_seed(train)
+    train.add_argument(
+        "--threads",
+        type=_integer(1, 1024),
+        metavar="N",
+        help="for the compiled kernels (default: the processors this process may use)",
+    )
+    _add_out(train, "weights", Path("cnnfast-train"))
+
+    _add(commands, "info", "print version, instruction sets, threads, compiler and NumPy")
+    return top
+
+
+def _add(commands: argparse._SubParsersAction, name: str, summary: str) -> argparse.ArgumentParser:
+    description = f"{summary[0].upper()}{summary[1:]}."
+    return commands.add_parser(name, help=summary, description=description)
+
+
+def _add_out(command: argparse.ArgumentParser, what: str, default: Path) -> None:
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=default,
+        metavar="DIR",
+        help=f"folder for the {what} (default: %(default)s)",
+    )
+
+
+def _add_seed(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--seed",
+        type=_integer(0),
+        default=0,
+        metavar="N",
+        help="where the first weights and the order of the images come from (default: %(default)s)",
+    )
+
+
+def _integer(least: int, most: float = math.inf) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"must be {bound}, got {text}")
+        return value
+
+    return integer
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be greater than 0 and finite, got {text}")
+    return value

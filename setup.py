@@ -23,6 +23,7 @@ SOURCES = {
     "conv_weights": [],
     "pool": [],
     "winograd": [],
+    "winograd_weights": [],
 }
 
 

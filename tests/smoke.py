@@ -28,11 +28,11 @@ def main() -> None:
     assert not list(package.rglob("*.pyx")), "the wheel carries sources"
 
     model = models.lenet5(rng=np.random.default_rng(0))
-    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     images, labels, *_ = cnnfast.data.digits()
     losses = []
-    for _ in range(20):
+    for _ in range(40):
         logits, backward = model.forward(images[:64])
         loss, grad = criterion(logits, labels[:64])
         backward(grad, input_grad=False)

@@ -106,10 +106,9 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
     cdef Conv conv
     cdef Packing packing
     cdef Workspace space
-    cdef Image w = image(weight), whole = image(gx, True)
+    cdef Image grad = image(g), w = image(weight), whole = image(gx, True)
     cdef Axis down = axis(rows), across = axis(cols)
     cdef Py_ssize_t i, j, first_row, first_col, row_taps_apart, col_taps_apart
-    conv.x = image(g)
     for i in range(min(down.stride, down.size)):
         for j in range(min(across.stride, across.size)):
             conv.rows = phase(&down, i, &first_row, &row_taps_apart)
@@ -122,7 +121,7 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
                 kernels_for(w.itemsize), groups, w.n // groups, w.c, conv.rows.kernel,
                 conv.cols.kernel,
             )
-            conv.y = whole
+            conv.x, conv.y = grad, whole  # anew: `run` may flatten them
             conv.y.data += i * whole.sh + j * whole.sw
             conv.y.sh, conv.y.sw = whole.sh * down.stride, whole.sw * across.stride
             conv.y.h, conv.y.w = conv.rows.out, conv.cols.out

@@ -54,6 +54,9 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
                             Py_ssize_t count) noexcept nogil
         cf_winograd winograd4, winograd2
+        void (*winograd_spread)(char* t, Py_ssize_t t_step, const char* g, Py_ssize_t g_row_step,
+                                Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
+        void (*winograd_gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
 
     ctypedef struct cf_isa:
         const char* name

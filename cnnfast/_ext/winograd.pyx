@@ -119,7 +119,8 @@ cdef Transformed plan_filters(
     u.c_in, u.c_out = c_in, c_out
     u.width = k.lanes * k.tile_vectors
     u.panels = (c_out + u.width - 1) // u.width
-    u.element_bytes = c_in * u.width * k.itemsize
+    # Not a power of two: the elements of one filter, written together, would share cache sets.
+    u.element_bytes = c_in * u.width * k.itemsize + 128
     u.panel_bytes = u.elements * u.element_bytes
     return u
 

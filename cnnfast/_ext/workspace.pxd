@@ -1,9 +1,12 @@
 """Scratch memory and the packing of tiles into it."""
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from cnnfast._ext.dispatch cimport cf_kernels
 from cnnfast._ext.images cimport Image
+
+cdef extern from "huge_pages.h" nogil:
+    void* cf_allocate(size_t size)
 
 cdef enum:
     ALIGNMENT = 64
@@ -24,7 +27,7 @@ cdef inline Workspace allocate(Py_ssize_t size) except *:
 
     Rounded up by one vector more: vector loads may run past the last element."""
     cdef Workspace space
-    space.block = malloc(size + 2 * ALIGNMENT)
+    space.block = cf_allocate(size + 2 * ALIGNMENT)
     if space.block == NULL:
         raise MemoryError(f"could not allocate {size} bytes of workspace")
     space.data = <char*> rounded_up(<Py_ssize_t> space.block, ALIGNMENT)

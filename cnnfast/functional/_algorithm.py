@@ -13,6 +13,8 @@ Precision = Literal["fast", "exact"]
 
 # Fewer output tiles than this do not pay for transforming the filters for 4x4 tiles.
 FEW_TILES = 64
+# With fewer than this, the sums of transformed products are too much to add and transform back.
+FEW_TILES_FOR_WEIGHTS = 96
 # With fewer channels than this on either side, transforming takes longer than it saves.
 FEW_CHANNELS = 16
 
@@ -20,11 +22,15 @@ _precision: Precision = "fast"
 
 
 class Choice(NamedTuple):
-    """An algorithm, the side of Winograd's output tile (else 0), and why it was chosen."""
+    """An algorithm, the side of Winograd's output tile (else 0), and why it was chosen.
+
+    `tiles` counts the 4x4 tiles that the output of the whole batch takes.
+    """
 
     algorithm: Algorithm
     tile: int
     reason: str
+    tiles: int
 
 
 def set_conv_precision(precision: Precision) -> None:
@@ -76,22 +82,22 @@ def choose(
             f'{function}: algorithm must be "auto", "direct", "winograd" or "im2col", '
             f"got {algorithm!r}"
         )
-    if algorithm in ("direct", "im2col"):
-        return Choice(cast(Algorithm, algorithm), 0, "asked for")
     tiles = batch * -(-win.rows.out // 4) * -(-win.columns.out // 4)
+    if algorithm in ("direct", "im2col"):
+        return Choice(cast(Algorithm, algorithm), 0, "asked for", tiles)
     tile = 4 if tiles >= FEW_TILES else 2
     obstacle = _obstacle(weight, win, groups)
     if algorithm == "winograd":
         if obstacle:
             raise ValueError(f'{function}: algorithm "winograd" does not apply: {obstacle}')
-        return Choice("winograd", tile, "asked for")
+        return Choice("winograd", tile, "asked for", tiles)
     if obstacle:
-        return Choice("direct", 0, obstacle)
+        return Choice("direct", 0, obstacle, tiles)
     if _precision == "exact":
-        return Choice("direct", 0, 'the precision is set to "exact"')
+        return Choice("direct", 0, 'the precision is set to "exact"', tiles)
     if min(weight.shape[:2]) < FEW_CHANNELS:
-        return Choice("direct", 0, f"fewer than {FEW_CHANNELS} channels on one side")
-    return Choice("winograd", tile, f"{tiles} output tiles of 4x4")
+        return Choice("direct", 0, f"fewer than {FEW_CHANNELS} channels on one side", tiles)
+    return Choice("winograd", tile, f"{tiles} output tiles of 4x4", tiles)
 
 
 def _obstacle(weight: np.ndarray, win: Window, groups: int) -> str:

@@ -13,8 +13,9 @@ from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import winograd as _winograd
+from cnnfast._ext import winograd_weights as _winograd_weights
 from cnnfast._ext.dispatch import chosen_isa
-from cnnfast.functional._algorithm import Algorithm, choose
+from cnnfast.functional._algorithm import FEW_TILES_FOR_WEIGHTS, Algorithm, choose
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -221,10 +222,10 @@ def conv2d_backward(
     same_dtype(name, "x", x, grad=grad)
     same_shape(name, "grad", grad, (x.shape[0], weight.shape[0], *win.out), "the output's shape")
     check_needs(name, needs)
+    choice = choose(name, "auto", x.shape[0], weight, win, groups)
     gx = gw = gb = None
     if "x" in needs:
         gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-        choice = choose(name, "auto", x.shape[0], weight, win, groups)
         if choice.algorithm == "winograd":
             _winograd.backward_data(grad, weight, gx, *win, choice.tile)
         elif win.strides == (1, 1) and _few_filters(x.shape[1], weight, groups):
@@ -235,7 +236,10 @@ def conv2d_backward(
             _direct.backward_data(grad, weight, gx, *win, groups)
     if "weight" in needs:
         gw = empty(weight.shape, x.dtype)
-        _weights.backward_weights(grad, x, gw, *win, groups)
+        if choice.algorithm == "winograd" and choice.tiles >= FEW_TILES_FOR_WEIGHTS:
+            _winograd_weights.backward_weights(grad, x, gw, *win)
+        else:
+            _weights.backward_weights(grad, x, gw, *win, groups)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
         _weights.backward_bias(grad, gb)

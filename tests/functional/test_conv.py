@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cnnfast import set_conv_precision
 from cnnfast._ext import dispatch
 from cnnfast.functional import conv2d, conv2d_backward, linear, linear_backward
 from tests import oracle
@@ -19,6 +20,7 @@ from tests.helpers import (
     ORDERS,
     assert_close,
     assert_same,
+    channels_last,
     guarded,
     integers,
     is_channels_last,
@@ -32,9 +34,11 @@ from tests.helpers import (
     with_gaps,
 )
 
+WINOGRAD = 6e-6  # its error bound, in float32
 # More than the widest register tile is wide and the longest is long, so every remainder of each.
 CHANNELS = range(1, 68)
 POSITIONS = range(1, 31)
+FEW = range(1, 9)  # so few filters that the lanes are positions, and these as many as CHANNELS
 
 # One thread: calls this small gain nothing, and waiting for others on a busy machine takes long.
 each_isa = pytest.mark.usefixtures("isa", "one_thread")
@@ -55,6 +59,12 @@ class Conv(NamedTuple):
     @property
     def window(self) -> tuple:
         return self[2:]
+
+    @property
+    def is_small_square(self) -> bool:
+        """Whether Winograd's way applies."""
+        ones = {self.stride, self.dilation, self.groups} <= {1, (1, 1)}
+        return ones and self.weight[2:] == (3, 3)
 
     @property
     def oracle_window(self) -> tuple:
@@ -85,16 +95,25 @@ class Expected:
         self.gradient_scales = oracle.conv2d_backward(*map(np.abs, arrays), *window)
 
     def check(self, layout: str, grad_layout: str | None = None) -> None:
-        window, x = self.conv.window, LAYOUTS[layout](self.x)
-        y = guarded(conv2d, x, self.weight, self.bias, *window)
-        assert y.dtype == self.x.dtype
-        assert_close(y, self.y, self.scale)
+        """Run the convolution and its gradients by every algorithm that applies."""
+        winograd = self.conv.is_small_square and self.x.dtype == np.float32
+        x, window = LAYOUTS[layout](self.x), self.conv.window
+        for algorithm in ["auto", "direct", "im2col"] + ["winograd"] * winograd:
+            y = guarded(conv2d, x, self.weight, self.bias, *window, algorithm=algorithm)
+            assert y.dtype == self.x.dtype
+            assert_close(y, self.y, self.scale, WINOGRAD if winograd else None)
 
         grad = LAYOUTS[grad_layout or layout](self.grad)
-        gradients = guarded(conv2d_backward, grad, x, self.weight, *window)
-        for got, want, scale in zip(gradients, self.gradients, self.gradient_scales, strict=True):
-            assert got.dtype == self.x.dtype
-            assert_close(got, want, scale)
+        for precision in ["fast"] + ["exact"] * winograd:
+            set_conv_precision(precision)
+            try:
+                gradients = guarded(conv2d_backward, grad, x, self.weight, *window)
+            finally:
+                set_conv_precision("fast")
+            for i, got in enumerate(gradients):
+                assert got.dtype == self.x.dtype
+                bound = WINOGRAD if winograd and precision == "fast" else None
+                assert_close(got, self.gradients[i], self.gradient_scales[i], bound)
 
 
 # ---------------------------------------------------------------------------- windows
@@ -154,9 +173,10 @@ WINDOWS = {
 @pytest.mark.parametrize("conv", WINDOWS.values(), ids=WINDOWS)
 def test_every_kind_of_window(conv, dtype, order):
     Expected(conv, dtype).check(order)
-    if conv.groups == 1:  # too many channels for the input gradient's narrow way
-        (n, _, h, w), (k, _, r, s) = conv.x, conv.weight
-        Expected(conv._replace(x=(n, 9, h, w), weight=(k, 9, r, s)), dtype).check(order)
+    if conv.weight[1] > 1:  # more channels, on either side, than the ways for a few of them take
+        (n, _, h, w), (_, _, r, s), groups = conv.x, conv.weight, conv.groups
+        more = conv._replace(x=(n, 9 * groups, h, w), weight=(10 * groups, 9, r, s))
+        Expected(more, dtype).check(order)
 
 
 def axes():
@@ -171,21 +191,22 @@ def axes():
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("channels", [1, 20])  # few channels have an input gradient of their own
+@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 10), (20, 10)])
 @pytest.mark.parametrize("axis", ["rows", "columns"])
-def test_every_stride_padding_and_dilation(axis, channels):
+def test_every_stride_padding_and_dilation(axis, channels, filters):
     across = axis == "columns"
-    numbers = integers(1, channels, 1, 13, seed=4)
+    # Two images, and two rows (or columns): a phase of the input gradient may flatten either.
+    numbers, weights = integers(2, channels, 2, 13), integers(filters, channels, 1, 5, seed=1)
     for size, kernel, stride, padding, dilation in axes():
-        shape, window = (1, size), ((1, stride), ((0, 0), padding), (1, dilation))
-        x, weight = numbers[..., :size], numbers[:, :, :, -kernel:]
+        window = ((1, stride), ((0, 0), padding), (1, dilation))
+        x, weight = numbers[..., :size], weights[..., :kernel]
         if not across:
-            shape, window = (size, 1), ((stride, 1), (padding, (0, 0)), (dilation, 1))
+            window = ((stride, 1), (padding, (0, 0)), (dilation, 1))
             x, weight = x.swapaxes(2, 3), weight.swapaxes(2, 3)
-        assert x.shape[2:] == shape
+        x = channels_last(x) if size == 4 else x
         y = conv2d(x, weight, None, *window)
         assert_same(y, oracle.conv2d(x, weight, None, *window))
-        grad = np.arange(1.0, y.size + 1).reshape(y.shape)
+        grad = integers(*y.shape, seed=2)
         got = conv2d_backward(grad, x, weight, *window)
         for array, want in zip(got, oracle.conv2d_backward(grad, x, weight, *window), strict=True):
             assert_same(array, want)
@@ -200,13 +221,12 @@ def test_every_stride_padding_and_dilation(axis, channels):
 @each_dtype
 @each_order
 def test_every_tile_of_the_forward_pass(dtype, order):
-    n, c, r, s = 1, 3, 2, 2
-    x = random(n, c, r, POSITIONS[-1] + s - 1, dtype=dtype)
-    weight, bias = (random(*shape, dtype=dtype, seed=1) for shape in [(67, c, r, s), (67,)])
+    x = random(1, 3, 2, CHANNELS[-1] + 1, dtype=dtype)
+    weight, bias = (random(*shape, dtype=dtype, seed=1) for shape in [(67, 3, 2, 2), (67,)])
     want, scale = oracle.conv2d(x, weight, bias), oracle.conv2d_scale(x, weight, bias)
-    for positions in POSITIONS:
-        narrow = ORDERS[order](x[..., : positions + s - 1])
-        for filters in CHANNELS:
+    for positions in CHANNELS:
+        narrow = ORDERS[order](x[..., : positions + 1])
+        for filters in CHANNELS if positions in POSITIONS else FEW:
             y = guarded(conv2d, narrow, weight[:filters], bias[:filters])
             assert_close(y, want[:, :filters, :, :positions], scale)
 
@@ -235,18 +255,19 @@ def test_every_tile_of_a_depthwise_convolution(dtype, order):
 @each_isa
 @each_dtype
 @each_order
-@pytest.mark.parametrize("kernel", [1, 2])
-def test_every_tile_of_the_input_gradient(dtype, order, kernel):
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (2, 2)])
+def test_every_tile_of_the_input_gradient(dtype, order, kernel, stride):
     weight = random(3, CHANNELS[-1], 1, kernel, dtype=dtype, seed=1)
-    grads = random(1, 3, 2, POSITIONS[-1], dtype=dtype, seed=2)
-    x = random(1, CHANNELS[-1], 2, POSITIONS[-1] + 1, dtype=dtype)
-    for positions in POSITIONS:
+    grads = random(1, 3, 2, CHANNELS[-1], dtype=dtype, seed=2)
+    x = random(1, CHANNELS[-1], 2, CHANNELS[-1] * stride + 1, dtype=dtype)
+    for positions in CHANNELS:
         grad = ORDERS[order](grads[..., :positions])
-        part = x[..., : positions + kernel - 1]
-        want = oracle.conv2d_backward(grad, part, weight)[0]
-        for c in CHANNELS:
+        part = x[..., : (positions - 1) * stride + kernel]
+        window = ((1, stride),)
+        want = oracle.conv2d_backward(grad, part, weight, *window)[0]
+        for c in CHANNELS[:: stride * 2 - 1] if positions in POSITIONS else FEW:
             narrow = ORDERS[order](part[:, :c])
-            gx = guarded(conv2d_backward, grad, narrow, weight[:, :c], needs=("x",))[0]
+            gx = guarded(conv2d_backward, grad, narrow, weight[:, :c], *window, needs=("x",))[0]
             assert_close(gx, want[:, :c], 20)
 
 
@@ -306,25 +327,33 @@ def test_every_tile_of_a_linear_layer(dtype, transposed):
 # Sizes at which one block of packed input (256 KiB) or of positions (512) is not enough.
 
 BLOCKS = {
-    "rows": Conv((1, 512, 21, 20), (3, 512, 3, 3), 1, 1),
-    "columns": Conv((1, 1200, 5, 70), (2, 1200, 3, 3), 1, 1),
-    "columns, strided": Conv((1, 1200, 5, 70), (2, 1200, 3, 3), 2, 1),
-    "a window over the limit": Conv((1, 4000, 6, 7), (2, 4000, 5, 5), 1, 1),
+    "rows": Conv((1, 512, 21, 20), (9, 512, 3, 3), 1, 1),
+    "columns": Conv((1, 1200, 5, 70), (9, 1200, 3, 3), 1, 1),
+    "columns, strided": Conv((1, 1200, 5, 70), (9, 1200, 3, 3), 2, 1),
+    "a window over the limit": Conv((1, 4000, 6, 7), (9, 4000, 5, 5), 1, 1),
     "many filters": Conv((1, 3, 3, 5), (300, 3, 3, 3), 1, 1),
     "a long row": Conv((1, 5, 2, 1500), (18, 5, 2, 3), 1, (0, 1)),
     "a long row, strided": Conv((1, 5, 2, 3000), (18, 5, 2, 3), (1, 2), (0, 1)),
     "a long row, dilated": Conv((1, 5, 2, 1500), (18, 5, 1, 3), 1, 0, (1, 300)),
     "positions in many rows": Conv((2, 6, 37, 61), (17, 6, 3, 3), 1, 1),
-    "deep positions": Conv((1, 300, 9, 240), (5, 300, 1, 1), 2),
+    "deep positions": Conv((1, 300, 9, 240), (9, 300, 1, 1), 2),
     "one by one": Conv((3, 70, 41, 43), (35, 70, 1, 1)),
-    "groups": Conv((1, 640, 18, 20), (6, 320, 3, 3), 1, 1, 1, 2),
+    "groups": Conv((1, 640, 18, 20), (18, 320, 3, 3), 1, 1, 1, 2),
     "depthwise, rows": Conv((1, 37, 40, 100), (37, 1, 3, 3), 1, 1, 1, 37),
     "depthwise, columns": Conv((1, 37, 4, 1500), (37, 1, 3, 3), 1, 1, 1, 37),
     "depthwise, strided": Conv((1, 37, 9, 1500), (37, 1, 3, 3), 2, 1, 1, 37),
-    "narrow, bands": Conv((1, 1, 150, 500), (3, 1, 3, 3), 1, 1),
-    "narrow, bands strided": Conv((1, 3, 120, 400), (3, 3, 5, 5), (4, 3), 2),
+    "narrow, bands": Conv((1, 1, 150, 500), (10, 1, 3, 3), (2, 1), 1),
+    "narrow, bands strided": Conv((1, 3, 120, 400), (10, 3, 5, 5), (4, 3), 2),
     "narrow, bands dilated": Conv((1, 2, 120, 400), (3, 2, 3, 3), (2, 1), 2, (3, 2)),
-    "narrow, groups": Conv((1, 6, 90, 300), (4, 3, 3, 3), 1, 1, 1, 2),
+    "narrow, groups": Conv((1, 6, 90, 300), (4, 3, 3, 3), (1, 2), 1, 1, 2),
+    "few, rows": Conv((1, 1, 150, 500), (2, 1, 3, 3), 1, 1),
+    "few, deep": Conv((1, 400, 12, 90), (2, 400, 3, 3), 1, 1),
+    "few, strided": Conv((1, 3, 90, 700), (2, 3, 4, 5), (2, 3), 2, (2, 1)),
+    "few, groups": Conv((2, 6, 70, 300), (4, 3, 3, 3), 1, 1, 1, 2),
+    "winograd, images": Conv((40, 16, 5, 6), (18, 16, 3, 3), 1, 1),
+    "winograd, rows": Conv((1, 17, 50, 62), (33, 17, 3, 3), 1, 1),
+    "winograd, columns": Conv((1, 16, 6, 500), (16, 16, 3, 3), 1, ((0, 2), (3, 1))),
+    "winograd, padding over kernel": Conv((2, 16, 5, 6), (17, 16, 3, 3), 1, 5),
 }
 
 
@@ -340,14 +369,17 @@ def test_several_blocks(conv, dtype):
     expected.check("contiguous", "channels_last")
 
 
-def test_long_sums_keep_their_digits():
-    """One chain of 200,000 additions would lose two of float32's seven."""
-    x, grad = (np.random.default_rng(i).random((4, 2, 224, 224), np.float32) for i in (0, 1))
-    weight = np.ones((2, 2, 1, 1), np.float32)
+@each_order
+def test_long_sums_keep_their_digits(order):
+    """Adding 0.1 200,000 times, one by one, would be wrong in float32's fourth digit."""
+    shape = (4, 2, 224, 224)
+    tenths, ones = np.full(shape, 0.1, np.float32), np.ones(shape, np.float32)
+    weight, total = np.ones((2, 2, 1, 1), np.float32), 4 * 224 * 224 * float(np.float32(0.1))
+    grad, x = ORDERS[order](tenths), ORDERS[order](ones)
     _, gw, gb = conv2d_backward(grad, x, weight, needs=("weight", "bias"))
-    _, want, want_bias = oracle.conv2d_backward(grad, x, weight)
-    np.testing.assert_allclose(gw, want, rtol=3e-6)
-    np.testing.assert_allclose(gb, want_bias, rtol=3e-6)
+    np.testing.assert_allclose(gw, total, rtol=1e-5)
+    np.testing.assert_allclose(gb, total, rtol=1e-5)
+    np.testing.assert_allclose(conv2d_backward(x, grad, weight)[1], total, rtol=1e-5)
 
 
 # ---------------------------------------------------------------------------- memory

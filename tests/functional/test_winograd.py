@@ -6,10 +6,10 @@ import pytest
 import cnnfast
 from cnnfast import nn
 from cnnfast.functional import conv2d, conv2d_backward
-from cnnfast.functional._algorithm import choose
+from cnnfast.functional._algorithm import FEW_TILES_FOR_WEIGHTS, choose
 from cnnfast.functional._window import window
 from tests import oracle
-from tests.helpers import channels_last
+from tests.helpers import channels_last, using_threads
 
 BOUND = 6e-6
 
@@ -68,6 +68,38 @@ def test_gradient_of_the_input(order, padding, batch, rng):
     want, _, _ = oracle.conv2d_backward(grad, x, weight, 1, padding)
     scale, _, _ = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), 1, padding)
     assert np.abs(gx - want).max() <= BOUND * scale.max()
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("size", [(13, 14), (12, 17), (3, 70)])
+@pytest.mark.parametrize("channels", [(16, 16), (19, 33), (256, 17)])
+def test_gradient_of_the_weights(order, size, channels, rng):
+    """Of 256 channels: as many bytes from tile to tile as would share cache sets."""
+    c, k = channels
+    batch = 10
+    x = images(rng, (batch, c, *size), order)
+    weight = np.zeros((k, c, 3, 3), np.float32)
+    grad = images(rng, (batch, k, *size), order)
+    win = window("test", size, 3, 1, 1)
+    assert choose("test", "auto", batch, weight, win, 1).tiles >= FEW_TILES_FOR_WEIGHTS
+    _, gw, _ = conv2d_backward(grad, x, weight, padding=1, needs=("weight",))
+    _, want, _ = oracle.conv2d_backward(grad, x, weight, 1, 1)
+    _, scale, _ = oracle.conv2d_backward(abs(grad), abs(x), weight, 1, 1)
+    assert np.abs(gw - want).max() <= 3e-6 * scale.max()
+
+
+def test_gradient_of_the_weights_is_the_same_on_any_number_of_threads(rng):
+    x, grad = (images(rng, (40, 32, 28, 28), "channels_last") for _ in range(2))
+    weight = rng.standard_normal((32, 32, 3, 3), dtype=np.float32)
+    results = []
+    for threads in (1, 2, 3, 7):
+        with using_threads(threads):
+            y = conv2d(x, weight, padding=1)
+            gx, gw, _ = conv2d_backward(grad, x, weight, padding=1)
+            results.append((y, gx, gw))
+    for result in results[1:]:
+        for array, first in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(array, first)
 
 
 @pytest.mark.parametrize("magnitudes", ["powers", "one large", "cancelling"])

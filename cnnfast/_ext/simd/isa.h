@@ -78,10 +78,12 @@
         .route = CF_PASTE(route, dtype, ISA),                                                      \
         .winograd4 = {CF_PASTE(winograd_input_4, dtype, ISA),                                       \
                       CF_PASTE(winograd_output_4, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter_4, dtype, ISA)},                                     \
+                      CF_PASTE(winograd_filter_4, dtype, ISA)},                                    \
+        .winograd_spread = CF_PASTE(winograd_spread_4, dtype, ISA),                                \
+        .winograd_gather = CF_PASTE(winograd_gather_4, dtype, ISA),                                \
         .winograd2 = {CF_PASTE(winograd_input_2, dtype, ISA),                                       \
                       CF_PASTE(winograd_output_2, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter_2, dtype, ISA)},                                     \
+                      CF_PASTE(winograd_filter_2, dtype, ISA)},                                    \
     }
 
 const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA), CF_TABLE(f32, float), CF_TABLE(f64, double)};

@@ -100,6 +100,12 @@ typedef struct {
 
     /* Winograd's transforms for 3x3 filters and output tiles of 4x4 and of 2x2; see winograd.h. */
     cf_winograd winograd4, winograd2;
+
+    /* For the gradient of the filters, with 4x4 tiles: t[e] = A g A^T of a tile of the output's
+     * gradient, and g = G^T u G, nine taps of a vector each. */
+    void (*winograd_spread)(char *t, ptrdiff_t t_step, const char *g, ptrdiff_t g_row_step,
+                            ptrdiff_t g_step, ptrdiff_t vectors);
+    void (*winograd_gather)(char *g, const char *u, ptrdiff_t u_step);
 } cf_kernels;
 
 typedef struct {

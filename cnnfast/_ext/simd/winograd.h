@@ -54,6 +54,30 @@ CF_INLINE void NAME(filter_4)(const VEC *g, VEC *u, const int g_step, const int 
     u[5 * u_step] = g[2 * g_step];
 }
 
+/* The transposes of the output's and the filter's, for the gradient of the filter: A g and G^T u. */
+CF_INLINE void NAME(spread_4)(const VEC *g, VEC *t, const int g_step, const int t_step)
+{
+    const VEC even_a = g[0] + A2 * g[2 * g_step], odd_a = A1 * (g[g_step] + A2 * g[3 * g_step]);
+    const VEC even_b = g[0] + B2 * g[2 * g_step], odd_b = B1 * (g[g_step] + B2 * g[3 * g_step]);
+    t[0] = g[0];
+    t[t_step] = even_a + odd_a;
+    t[2 * t_step] = even_a - odd_a;
+    t[3 * t_step] = even_b + odd_b;
+    t[4 * t_step] = even_b - odd_b;
+    t[5 * t_step] = g[3 * g_step];
+}
+
+CF_INLINE void NAME(gather_4)(const VEC *u, VEC *g, const int u_step, const int g_step)
+{
+    const REAL scale_a = 1 / (2 * A2 * (A2 - B2)), scale_b = 1 / (2 * B2 * (B2 - A2));
+    const VEC sum_a = scale_a * (u[u_step] + u[2 * u_step]);
+    const VEC sum_b = scale_b * (u[3 * u_step] + u[4 * u_step]);
+    g[0] = u[0] * (1 / (A2 * B2)) + sum_a + sum_b;
+    g[g_step] = scale_a * A1 * (u[u_step] - u[2 * u_step]) +
+                scale_b * B1 * (u[3 * u_step] - u[4 * u_step]);
+    g[2 * g_step] = A2 * sum_a + B2 * sum_b + u[5 * u_step];
+}
+
 #undef A1
 #undef B1
 #undef A2
@@ -82,6 +106,47 @@ CF_INLINE void NAME(filter_2)(const VEC *g, VEC *u, const int g_step, const int 
     u[u_step] = even + odd;
     u[2 * u_step] = even - odd;
     u[3 * u_step] = g[2 * g_step];
+}
+
+/* t[e] = the N x N elements of A g A^T, t_step apart, over whole vectors of filters. */
+static void NAME(winograd_spread_4)(char *t, ptrdiff_t t_step, const char *g, ptrdiff_t g_row_step,
+                                   ptrdiff_t g_step, ptrdiff_t vectors)
+{
+    for (ptrdiff_t c = 0; c < vectors * VECTOR_BYTES; c += VECTOR_BYTES) {
+        VEC in[16], half[24], out[36];
+#pragma GCC unroll 6
+        for (int i = 0; i < 4; i++)
+#pragma GCC unroll 6
+            for (int j = 0; j < 4; j++)
+                in[i * 4 + j] = NAME(load)(g + i * g_row_step + j * g_step + c);
+#pragma GCC unroll 6
+        for (int j = 0; j < 4; j++)
+            NAME(spread_4)(in + j, half + j, 4, 4);
+#pragma GCC unroll 6
+        for (int i = 0; i < 6; i++)
+            NAME(spread_4)(half + i * 4, out + i * 6, 1, 1);
+#pragma GCC unroll 36
+        for (int e = 0; e < 36; e++)
+            NAME(store)(t + e * t_step + c, out[e]);
+    }
+}
+
+/* g = the nine taps of G^T u G, a vector each, from the N x N elements of u, u_step apart. */
+static void NAME(winograd_gather_4)(char *g, const char *u, ptrdiff_t u_step)
+{
+    VEC in[36], half[18], out[9];
+#pragma GCC unroll 36
+    for (int e = 0; e < 36; e++)
+        in[e] = NAME(load)(u + e * u_step);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; j++)
+        NAME(gather_4)(in + j, half + j, 6, 6);
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++)
+        NAME(gather_4)(half + i * 6, out + i * 3, 1, 1);
+#pragma GCC unroll 9
+    for (int e = 0; e < 9; e++)
+        NAME(store)(g + e * VECTOR_BYTES, out[e]);
 }
 
 #define M 4

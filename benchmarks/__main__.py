@@ -12,6 +12,8 @@ from benchmarks import kernels, report
 from benchmarks.peers import installed
 from cnnfast.cli.race import UnequalError, table
 
+ROOT = Path(__file__).parents[1]
+
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
@@ -20,6 +22,9 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--threads", type=positive, help="for everyone; default: cnnfast's own")
     common.add_argument("--only", type=regex, default="", metavar="REGEX", help='e.g. "im2col|vgg"')
     common.add_argument("--out", type=Path, default=report.RESULTS, metavar="DIR")
+    common.add_argument(
+        "--document", action="store_true", help=f"write {report.PAGE.relative_to(ROOT)} as well"
+    )
     whole = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True)
     commands.add_parser("kernels", parents=[common], help="every kernel on every layer (default)")
@@ -66,7 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(results))
     print("\n".join(["", *report.shortfalls(results)]))
     name = f"{options.command}-quick" if options.quick else options.command
-    for path in report.save(options.out, name, facts, results):
+    kept = report.save(options.out, name, facts, results)
+    if options.document:
+        report.document(
+            report.PAGE,
+            "python -m benchmarks --document",
+            facts,
+            results,
+            [p.resolve() for p in kept],
+        )
+        kept.append(report.PAGE)
+    for path in kept:
         print(f"written: {path}")
     return 0
 

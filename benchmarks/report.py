@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from cnnfast import _config
-from cnnfast.cli.race import Result, times
+from cnnfast.cli.race import Result, table, times
 
 RESULTS = Path(__file__).with_name("results")
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 # Name and colour in the chart.
 BARS = {
     "loops": ("naive loops (a slice, scaled)", "#c4c4c4"),
@@ -68,6 +71,74 @@ def save(folder: Path, name: str, facts: dict[str, str], results: Sequence[Resul
     figures.write_text(json.dumps({"facts": facts, "results": as_data(results)}, indent=1) + "\n")
     draw(chart, facts, results)
     return [figures, chart]
+
+
+def document(
+    path: Path, command: str, facts: dict[str, str], results: Sequence[Result], kept: Sequence[Path]
+) -> None:
+    """Write the page that shows a run to readers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = [os.path.relpath(file, path.parent) for file in kept]
+    text = [
+        "# Performance",
+        "",
+        f"Written by `{command}`, from one run in which the competitors took turns; all had the",
+        "same threads, arrays in C order, and results that were checked equal first. Times are the",
+        "best of many. Ratios say how many times as fast cnnfast is; those between 0.7 and 1.5 may",
+        f"be noise. All figures, medians too, are in [{Path(beside[0]).name}]({beside[0]}).",
+        "",
+        "```",
+        heading(facts),
+        "```",
+        "",
+        f"![Ratios by kernel, layer and peer]({beside[1]})",
+        "",
+        "## Geometric means",
+        "",
+        *means(results),
+        "",
+        "## Still slower than a peer",
+        "",
+        *slower(results),
+        "",
+        "## Every layer",
+        "",
+        "```",
+        table(results),
+        "```",
+        "",
+        "## Against the aims",
+        "",
+        "```",
+        *shortfalls(results),
+        "```",
+    ]
+    path.write_text("\n".join(text) + "\n")
+
+
+def means(results: Sequence[Result]) -> list[str]:
+    """A Markdown table: for each kernel and peer the geometric mean of the ratios."""
+    names = list(BARS)
+    rows = [f"| kernel | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for kernel in dict.fromkeys(result.kernel for result in results):
+        cells = []
+        for name in names:
+            ratios = [r.ratio(name) for r in results if r.kernel == kernel]
+            known = [ratio for ratio in ratios if ratio]
+            cells.append(times(geometric_mean(known)) if known else "")
+        rows.append(f"| {kernel} | {' | '.join(cells)} |")
+    return rows
+
+
+def slower(results: Sequence[Result]) -> list[str]:
+    """A Markdown list of the layers on which a competitor is faster."""
+    lines = []
+    for result in results:
+        behind = {name: result.ratio(name) for name in result.timings if name in BARS}
+        text = [f"{times(ratio)} of {name}" for name, ratio in behind.items() if 0 < ratio < 1]
+        if text:
+            lines.append(f"- {result.task}: {', '.join(text)}")
+    return lines or ["Nothing."]
 
 
 def short_name(processor: str) -> str:

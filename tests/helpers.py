@@ -219,7 +219,7 @@ def assert_close(
 
 def assert_same(got: np.ndarray, want: np.ndarray) -> None:
     """Compare exactly, NaN with NaN."""
-    np.testing.assert_array_equal(got, want, strict=False)
+    np.testing.assert_array_equal(got, want)
 
 
 def numerical_gradient(

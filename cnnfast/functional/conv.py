@@ -43,7 +43,6 @@ def conv2d(
     strict: bool = False,
     memory_format: MemoryFormat = "preserve",
     algorithm: Algorithm = "auto",
-    _packed: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, pack: pack(),
 ) -> np.ndarray:
     r"""Convolve images with filters (without turning them around, as every framework does).
 
@@ -103,6 +102,36 @@ def conv2d(
     >>> conv2d(x, np.ones((96, 3, 11, 11), np.float32), stride=4).shape
     (1, 96, 55, 55)
     """
+    return conv2d_packed(
+        x,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        strict=strict,
+        memory_format=memory_format,
+        algorithm=algorithm,
+        packed=lambda key, pack: pack(),
+    )
+
+
+def conv2d_packed(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    *,
+    strict: bool,
+    memory_format: MemoryFormat,
+    algorithm: Algorithm,
+    packed: Callable[[Hashable, Callable[[], Any]], Any],
+) -> np.ndarray:
+    """`conv2d` with filters from ``packed(key, pack)``, which may keep what ``pack()`` made."""
     x, weight, win = _arguments("conv2d", x, weight, stride, padding, dilation, groups, strict)
     if memory_format not in ("preserve", "channels_last", "contiguous"):
         raise ValueError(
@@ -127,10 +156,10 @@ def conv2d(
         return y
     key = (choice.algorithm, choice.tile, groups, chosen_isa())
     if choice.algorithm == "winograd":
-        filters = _packed(key, lambda: _winograd.TransformedFilters(weight, choice.tile))
+        filters = packed(key, lambda: _winograd.TransformedFilters(weight, choice.tile))
         _winograd.forward(x, filters, bias, y, *win)
     else:
-        filters = _packed(key, lambda: _direct.PackedFilters(weight, groups))
+        filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
         _direct.forward(x, filters, bias, y, *win)
     return y
 

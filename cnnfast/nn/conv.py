@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from cnnfast.functional._algorithm import Algorithm
 from cnnfast.functional._window import Padding, Pair, window
-from cnnfast.functional.conv import conv2d, conv2d_backward
+from cnnfast.functional.conv import conv2d_backward, conv2d_packed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_normal
 from cnnfast.nn.module import LARGE_IMAGE, Module, positive
@@ -99,7 +99,7 @@ class Conv2d(Module):
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return conv2d(
+        return conv2d_packed(
             x,
             self.weight.data,
             self.bias.data if self.bias is not None else None,
@@ -110,7 +110,7 @@ class Conv2d(Module):
             strict=self.strict,
             memory_format="channels_last",
             algorithm=self.algorithm,
-            _packed=self.weight.packed,
+            packed=self.weight.packed,
         )
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:

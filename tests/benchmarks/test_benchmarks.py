@@ -288,3 +288,19 @@ def test_command_says_what_matches_nothing(capsys):
     assert "matches nothing" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command.main(["--only", "("])
+
+
+def test_the_page_names_what_is_slower(tmp_path, results):
+    """Every figure on the page comes from the run it shows."""
+    facts = report.facts(1, [])
+    kept = report.save(tmp_path, "kernels", facts, results)
+    page = tmp_path / "docs" / "performance.md"
+    report.document(page, "python -m benchmarks", facts, results, kept)
+    text = page.read_text()
+    assert facts["processor"] in text
+    assert f"](../{kept[1].name})" in text
+    assert text.count("| ") > 3
+    for result in results:
+        for name in result.timings:
+            if name in report.BARS and result.ratio(name) < 1:
+                assert f"{race.times(result.ratio(name))} of {name}" in text

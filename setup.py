@@ -39,9 +39,10 @@ class BuildExt(build_ext):
                 stacklevel=1,
             )
         for extension in self.extensions:
-            if flags and extension.name.endswith(".threads"):
-                extension.extra_compile_args += flags[0]
-                extension.extra_link_args += flags[1]
+            if extension.name.endswith(".threads"):
+                compile_args, link_args = flags or ([], [])
+                extension.extra_compile_args += ["-pthread", *compile_args]
+                extension.extra_link_args += ["-pthread", *link_args]
         super().build_extensions()
 
     def find_openmp_flags(self):

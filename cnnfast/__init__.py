@@ -7,6 +7,11 @@ cnnfast.training     the loop       cnnfast.io       weights in files
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 try:
     import cnnfast._ext.dispatch  # noqa: F401  (the first compiled module, to see that it is there)
 except ModuleNotFoundError as error:
@@ -16,12 +21,14 @@ except ModuleNotFoundError as error:
         "`cnnfast`, not `python -m cnnfast`), or build it in place: python -m pip install -e ."
     ) from error
 
-from cnnfast import data, functional, io, models, nn, optim, training
 from cnnfast._config import show_config
 from cnnfast._ext.threads import get_num_threads, set_num_threads
 from cnnfast._version import version as __version__
-from cnnfast.functional._algorithm import set_conv_precision
-from cnnfast.io import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from cnnfast import data, functional, io, models, nn, optim, training
+    from cnnfast.functional import set_conv_precision
+    from cnnfast.io import load_weights, save_weights
 
 __all__ = [
     "__version__",
@@ -39,3 +46,19 @@ __all__ = [
     "show_config",
     "training",
 ]
+
+# Loaded when first asked for, so that `import cnnfast` costs next to nothing.
+_SUBPACKAGES = ("data", "functional", "io", "models", "nn", "optim", "training")
+_HOMES = {"load_weights": "io", "save_weights": "io", "set_conv_precision": "functional"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"cnnfast.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"cnnfast.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'cnnfast' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -44,7 +44,7 @@ def main() -> None:
 
     extra = 1000 * (seconds("import cnnfast") - seconds("import numpy"))
     print(f"import cnnfast takes {extra:.0f} ms more than import numpy")
-    assert extra < 60, "importing should take under 30 ms more than NumPy; 60 allows for noise"
+    assert extra < 30, "importing should take under 30 ms more than NumPy"
     cnnfast.show_config()
 
 

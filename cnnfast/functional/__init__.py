@@ -1,5 +1,6 @@
 """Stateless operations, arrays in and out: each `<op>` has its `<op>_backward`."""
 
+from cnnfast.functional._algorithm import set_conv_precision
 from cnnfast.functional.activation import (
     leaky_relu,
     leaky_relu_backward,
@@ -63,6 +64,7 @@ __all__ = [
     "max_pool2d_backward",
     "relu",
     "relu_backward",
+    "set_conv_precision",
     "sigmoid",
     "sigmoid_backward",
     "softmax",

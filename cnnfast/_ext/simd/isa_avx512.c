@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 #include "kernels.h"
 #include "target.h"
-CF_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")
+CF_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 
 #define ISA avx512
 #define VECTOR_BYTES 64

@@ -441,19 +441,12 @@ def avg_pool2d_backward(
     return gx.astype(grad.dtype)
 
 
-def power(base: float, exponent: float) -> float:
-    """Return base**exponent, NaN where that is not real (Python alone would go complex)."""
-    with np.errstate(all="ignore"):
-        return float(np.float64(base) ** exponent)
-
-
 def lp_pool2d(
     x: np.ndarray, norm_type: float, kernel_size: Pair, stride: Pair | None = None
 ) -> np.ndarray:
-    """Take the p-norm of every window: (sum of x**p) ** (1/p), where p is `norm_type`.
+    """Take the p-norm of every window: (sum of abs(x)**p) ** (1/p), where p is `norm_type`.
 
-    p = 2 is the notes' L2-norm pooling. As in torch, x**p keeps the sign of x where p is odd, and
-    a negative sum has no root other than NaN (but p = 1 is plain sum pooling).
+    p = 2 is the notes' L2-norm pooling.
 
     Returns
     -------
@@ -476,8 +469,8 @@ def lp_pool2d(
                     total = 0.0
                     for r in range(FH):
                         for s in range(FW):
-                            total += power(x[n, d, oh * SH + r, ow * SW + s], norm_type)
-                    y[n, d, oh, ow] = power(total, 1 / norm_type)
+                            total += abs(float(x[n, d, oh * SH + r, ow * SW + s])) ** norm_type
+                    y[n, d, oh, ow] = total ** (1 / norm_type)
     return y
 
 
@@ -488,7 +481,7 @@ def lp_pool2d_backward(
     kernel_size: Pair,
     stride: Pair | None = None,
 ) -> np.ndarray:
-    """Send g * (x/y)**(p - 1) to every element x of a window with norm y; nothing where y is 0."""
+    """Send g * sign(x) * abs(x/y)**(p - 1) to each x of a window with norm y; nothing if y is 0."""
     N, D, OH, OW = grad.shape
     FH, FW = pair(kernel_size)
     SH, SW = (FH, FW) if stride is None else pair(stride)
@@ -503,7 +496,8 @@ def lp_pool2d_backward(
                     for r in range(FH):
                         for s in range(FW):
                             i, j = oh * SH + r, ow * SW + s
-                            slope = power(x[n, d, i, j] / y[n, d, oh, ow], norm_type - 1)
+                            share = float(x[n, d, i, j]) / y[n, d, oh, ow]
+                            slope = math.copysign(abs(share) ** (norm_type - 1), share)
                             gx[n, d, i, j] += grad[n, d, oh, ow] * slope
     return gx.astype(x.dtype)
 

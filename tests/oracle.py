@@ -341,11 +341,10 @@ def avg_pool2d_backward(
 def lp_pool2d(
     x: np.ndarray, norm_type: float, kernel_size: Pair, stride: Pair | None = None
 ) -> np.ndarray:
-    """(sum of x**p) ** (1/p) in every window; NaN where that is not real."""
+    """(sum of |x|**p) ** (1/p) in every window."""
     (x,) = f64(x)
     at = windows(x.shape, kernel_size, kernel_size if stride is None else stride, 0)
-    with np.errstate(invalid="ignore"):
-        return (gather(x, at, 0.0) ** norm_type).sum(-1) ** (1 / norm_type)
+    return (np.abs(gather(x, at, 0.0)) ** norm_type).sum(-1) ** (1 / norm_type)
 
 
 def lp_pool2d_backward(
@@ -360,8 +359,8 @@ def lp_pool2d_backward(
     at = windows(x.shape, kernel_size, kernel_size if stride is None else stride, 0)
     y = lp_pool2d(x, norm_type, kernel_size, stride)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # d(s**(1/p))/dx with s the sum of x**p: s**(1/p - 1) * x**(p - 1).
-        inner = gather(x, at, 0.0) ** (norm_type - 1)
+        # d(s**(1/p))/dx with s the sum of |x|**p: s**(1/p - 1) * |x|**(p - 1) * sign(x).
+        inner = np.abs(gather(x, at, 0.0)) ** (norm_type - 1) * np.sign(gather(x, at, 0.0))
         values = (y ** (1 - norm_type) * grad)[..., None] * inner
     return scatter(np.where(y[..., None] == 0, 0.0, values), at, x.shape)
 

@@ -20,6 +20,7 @@ SOURCES = {
     "conv": [],
     "conv_few": [],
     "conv_narrow": [],
+    "conv_planes": [],
     "conv_weights": [],
     "pool": [],
     "winograd": [],

@@ -11,6 +11,7 @@ from cnnfast._ext import columns as _columns
 from cnnfast._ext import conv as _direct
 from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
+from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import winograd as _winograd
 from cnnfast._ext import winograd_weights as _winograd_weights
@@ -151,6 +152,9 @@ def conv2d_packed(
     if choice.algorithm == "im2col":
         _by_columns(x, weight, bias, y, win, groups)
         return y
+    if choice.algorithm == "direct" and _in_planes(x, y, weight, win, groups):
+        _planes.forward(x, weight, bias, y, groups)
+        return y
     if choice.algorithm == "direct" and _few_filters(weight.shape[0], weight, groups):
         _few.forward(x, weight, bias, y, *win, groups)
         return y
@@ -162,6 +166,18 @@ def conv2d_packed(
         filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
         _direct.forward(x, filters, bias, y, *win)
     return y
+
+
+def _in_planes(x: np.ndarray, y: np.ndarray, weight: np.ndarray, win: Window, groups: int) -> bool:
+    """Whether this is a 1x1 convolution from C order to C order that pads and skips nothing."""
+    return (
+        weight.shape[2:] == (1, 1)
+        and win.strides == (1, 1)
+        and win.out == x.shape[2:] == y.shape[2:]
+        and x.flags.c_contiguous
+        and y.flags.c_contiguous
+        and not (groups > 1 and weight.shape[:2] == (groups, 1))
+    )
 
 
 def _few_filters(channels: int, weight: np.ndarray, groups: int) -> bool:
@@ -257,6 +273,8 @@ def conv2d_backward(
         gx = empty_image(x.shape, x.dtype, is_channels_last(x))
         if choice.algorithm == "winograd":
             _winograd.backward_data(grad, weight, gx, *win, choice.tile)
+        elif _in_planes(grad, gx, weight, win, groups):
+            _planes.backward_data(grad, weight, gx, groups)
         elif win.strides == (1, 1) and _few_filters(x.shape[1], weight, groups):
             _few.backward_data(grad, weight, gx, *win, groups)
         elif _narrow.suits(x, weight, groups):

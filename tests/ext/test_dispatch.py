@@ -1,10 +1,13 @@
 """Which instruction set runs: the best there is, or the one asked for, and never another."""
 
+import numpy as np
 import pytest
 
+from cnnfast import nn
 from cnnfast._ext import dispatch
 from cnnfast.functional import conv2d
-from tests.helpers import assert_same, integers, run_python, using_isa
+from tests import oracle
+from tests.helpers import assert_close, assert_same, integers, random, run_python, using_isa
 
 ISAS = dispatch.supported_isas()
 CHOSEN = "from cnnfast._ext import dispatch; print(dispatch.chosen_isa())"
@@ -65,3 +68,14 @@ def test_choosing_while_running():
             assert dispatch.chosen_isa() == name
             assert_same(conv2d(x, weight), y)
     assert dispatch.chosen_isa() == before
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+def test_filters_packed_for_one_serve_no_other(algorithm):
+    layer = nn.Conv2d(16, 40, 3, algorithm=algorithm)
+    x = random(2, 16, 9, 10, dtype=np.float32)
+    want = oracle.conv2d(x, layer.weight.data, layer.bias.data)
+    scale = oracle.conv2d_scale(x, layer.weight.data, layer.bias.data)
+    for name in (*ISAS, *reversed(ISAS)):
+        with using_isa(name):
+            assert_close(layer(x), want, scale, 6e-6)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cnnfast import functional as F  # noqa: N812
-from tests.helpers import FLOATS, random
+from cnnfast.functional._arguments import float_array
+from tests.helpers import FLOATS, LAYOUTS, random
 
 X = random(2, 4, 6, 7, dtype=np.float32)
 W = random(6, 4, 3, 3, dtype=np.float32)
@@ -107,6 +108,17 @@ def test_not_an_array(function, name, ndim, good, call):
         raises(TypeError, start + "NoneType$", call, None)
     masked = np.ma.masked_greater(good, 0)
     raises(TypeError, rf"^{function}: {name} is a masked array", call, masked)
+
+
+def test_only_what_no_kernel_can_read_is_copied():
+    for layout in LAYOUTS:
+        array = LAYOUTS[layout](X)
+        checked = float_array("f", "x", array, 4)
+        assert checked.flags.aligned
+        assert (checked is array) == (not layout.startswith("misaligned"))
+        np.testing.assert_array_equal(checked, X)
+    packed = np.zeros(5, [("byte", "u1"), ("x", "f4")])["x"]  # five bytes apart
+    assert float_array("f", "x", packed).strides == (4,)
 
 
 @each_array

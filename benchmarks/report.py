@@ -16,6 +16,7 @@ from cnnfast import _config
 from cnnfast.cli.race import Result, table, times
 
 RESULTS = Path(__file__).with_name("results")
+FINDINGS = Path(__file__).with_name("findings.md")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 # Name and colour in the chart.
 BARS = {
@@ -82,10 +83,11 @@ def document(
     text = [
         "# Performance",
         "",
-        f"Written by `{command}`, from one run in which the competitors took turns; all had the",
-        "same threads, arrays in C order, and results that were checked equal first. Times are the",
-        "best of many. Ratios say how many times as fast cnnfast is; those between 0.7 and 1.5 may",
-        f"be noise. All figures, medians too, are in [{Path(beside[0]).name}]({beside[0]}).",
+        f"Written by `{command}`, from one run in which the",
+        "competitors took turns; all had the same threads, arrays in C order, and results that were",
+        "checked equal first. Times are the best of many. Ratios say how many times as fast cnnfast",
+        "is; those between 0.7 and 1.5 may be noise. All figures, medians too, are in",
+        f"[{Path(beside[0]).name}]({beside[0]}).",
         "",
         "```",
         heading(facts),
@@ -112,6 +114,8 @@ def document(
         "```",
         *shortfalls(results),
         "```",
+        "",
+        FINDINGS.read_text().rstrip(),
     ]
     path.write_text("\n".join(text) + "\n")
 

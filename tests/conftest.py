@@ -3,9 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from cnnfast._ext import dispatch
 from tests.helpers import using_isa, using_threads
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """The oracle's matrix products are small: on a busy machine two threads took 30 times as long.
+
+    This leaves alone the threads of cnnfast, which has no BLAS."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(params=dispatch.supported_isas())

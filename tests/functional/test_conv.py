@@ -94,11 +94,16 @@ class Expected:
         self.gradients = oracle.conv2d_backward(*arrays, *window)
         self.gradient_scales = oracle.conv2d_backward(*map(np.abs, arrays), *window)
 
-    def check(self, layout: str, grad_layout: str | None = None) -> None:
-        """Run the convolution and its gradients by every algorithm that applies."""
+    def check(
+        self,
+        layout: str,
+        grad_layout: str | None = None,
+        algorithms: tuple[str, ...] = ("auto", "direct", "im2col"),
+    ) -> None:
+        """Run the convolution and its gradients, by Winograd's way too where that applies."""
         winograd = self.conv.is_small_square and self.x.dtype == np.float32
         x, window = LAYOUTS[layout](self.x), self.conv.window
-        for algorithm in ["auto", "direct", "im2col"] + ["winograd"] * winograd:
+        for algorithm in algorithms + ("winograd",) * winograd:
             y = guarded(conv2d, x, self.weight, self.bias, *window, algorithm=algorithm)
             assert y.dtype == self.x.dtype
             assert_close(y, self.y, self.scale, WINOGRAD if winograd else None)
@@ -265,7 +270,7 @@ def test_every_tile_of_the_input_gradient(dtype, order, kernel, stride):
         part = x[..., : (positions - 1) * stride + kernel]
         window = ((1, stride),)
         want = oracle.conv2d_backward(grad, part, weight, *window)[0]
-        for c in CHANNELS[:: stride * 2 - 1] if positions in POSITIONS else FEW:
+        for c in CHANNELS if positions in (1, 6, 15) else (*FEW, 17):
             narrow = ORDERS[order](part[:, :c])
             gx = guarded(conv2d_backward, grad, narrow, weight[:, :c], *window, needs=("x",))[0]
             assert_close(gx, want[:, :c], 20)
@@ -330,7 +335,7 @@ BLOCKS = {
     "rows": Conv((1, 512, 21, 20), (9, 512, 3, 3), 1, 1),
     "columns": Conv((1, 1200, 5, 70), (9, 1200, 3, 3), 1, 1),
     "columns, strided": Conv((1, 1200, 5, 70), (9, 1200, 3, 3), 2, 1),
-    "a window over the limit": Conv((1, 4000, 6, 7), (9, 4000, 5, 5), 1, 1),
+    "a window over the limit": Conv((1, 2700, 6, 7), (9, 2700, 5, 5), 1, 1),
     "many filters": Conv((1, 3, 3, 5), (300, 3, 3, 3), 1, 1),
     "a long row": Conv((1, 5, 2, 1500), (18, 5, 2, 3), 1, (0, 1)),
     "a long row, strided": Conv((1, 5, 2, 3000), (18, 5, 2, 3), (1, 2), (0, 1)),
@@ -363,10 +368,10 @@ def test_several_blocks(conv, dtype):
     expected = Expected(conv, dtype)
     for isa in dispatch.supported_isas():
         with using_isa(isa), using_threads(1):
-            expected.check("contiguous")
-            expected.check("channels_last")
-    expected.check("channels_last", "contiguous")
-    expected.check("contiguous", "channels_last")
+            expected.check("contiguous", algorithms=("direct",))
+            expected.check("channels_last", algorithms=("direct",))
+    expected.check("channels_last", "contiguous", algorithms=("auto",))
+    expected.check("contiguous", "channels_last", algorithms=("auto",))
 
 
 @each_order

@@ -45,6 +45,15 @@ def test_every_remainder_of_a_tile(order, height, width, batch, rng):
     assert worst_error(x, weight, bias, y, 1) <= BOUND
 
 
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("width", [223, 224, 225, 300])
+def test_rows_of_more_tiles_than_a_block(order, width, rng):
+    x = images(rng, (2, 3, 6, width), order)
+    weight = rng.standard_normal((5, 3, 3, 3), dtype=np.float32)
+    y = conv2d(x, weight, padding=1, algorithm="winograd")
+    assert worst_error(x, weight, None, y, 1) <= BOUND
+
+
 @pytest.mark.parametrize("channels", [1, 7, 15, 16, 17, 33])
 @pytest.mark.parametrize("filters", [1, 15, 31, 32, 33, 65])
 def test_every_remainder_of_a_panel(channels, filters, rng):

@@ -25,6 +25,7 @@ SOURCES = {
     "pool": [],
     "winograd": [],
     "winograd_weights": [],
+    "workspace": [f"{EXT}/memory.c"],
 }
 
 

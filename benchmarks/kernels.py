@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,15 @@ SHAPES = Path(__file__).with_name("shapes.json")
 FULL, QUICK = (0.6, 1.0), (0.1, 0.1)
 
 
-def layers(quick: bool = False, path: Path = SHAPES) -> list[Layer]:
-    """Read the layers of the shapes file; with `quick` only those marked so."""
-    shapes = json.loads(path.read_text())
-    rows = [*shapes["convolutions"], *shapes["max_pools"]]
+def layers(
+    quick: bool = False, sections: Sequence[str] = ("convolutions", "max_pools")
+) -> list[Layer]:
+    """Read layers of the shapes file; with `quick` only those marked so."""
+    shapes = json.loads(SHAPES.read_text())
     return [
         Layer(**{key: value for key, value in row.items() if key != "quick"})
-        for row in rows
+        for section in sections
+        for row in shapes[section]
         if row.get("quick") or not quick
     ]
 

@@ -11,7 +11,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport cf_task, parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     PLANES = 16  # transposed at a time where the rows of a plane are not contiguous
@@ -41,7 +41,7 @@ def col2im(columns, y, rows, cols):
 
 cdef int run(Image x, Image columns, Axis rows, Axis cols, cf_task task) except -1:
     cdef Columns job
-    cdef Workspace space
+    cdef char* space
     cdef int threads = threads_for(
         <double> columns.n * columns.c * columns.h * columns.w / 4
     )
@@ -62,7 +62,7 @@ cdef int run(Image x, Image columns, Axis rows, Axis cols, cf_task task) except 
         job.planes = min(max(SCRATCH_BYTES // job.plane_bytes, 4), PLANES, x.c)
     job.scratch_bytes = rounded_up(job.planes * job.plane_bytes, 64)
     space = allocate(threads * job.scratch_bytes)
-    job.scratch = space.data
+    job.scratch = space
     with nogil:
         parallel(task, &job, x.n * ((x.c + job.planes - 1) // job.planes), threads)
         release(space)

@@ -16,7 +16,7 @@ from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport (
-    TILE_BYTES, Workspace, allocate, pack_tile, release, rounded_up,
+    TILE_BYTES, allocate, pack_tile, release, rounded_up,
 )
 
 cdef enum:
@@ -66,7 +66,7 @@ cdef struct Conv:
 cdef class PackedFilters:
     """Filters (K, C/groups, R, S), packed for `forward` on the instruction set in use."""
     cdef Panels panels
-    cdef Workspace space
+    cdef char* space
 
     def __cinit__(self, weight, Py_ssize_t groups):
         cdef Image w = image(weight)
@@ -105,7 +105,7 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
     """
     cdef Conv conv
     cdef Packing packing
-    cdef Workspace space
+    cdef char* space
     cdef Image grad = image(g), w = image(weight), whole = image(gx, True)
     cdef Axis down = axis(rows), across = axis(cols)
     cdef Py_ssize_t i, j, first_row, first_col, row_taps_apart, col_taps_apart
@@ -168,7 +168,7 @@ cdef int run(Conv* conv, const char* bias, Py_ssize_t bias_step) except -1:
     """Plan, and compute every block."""
     cdef int threads
     cdef Py_ssize_t items, channels
-    cdef Workspace space
+    cdef char* space
     if conv.y.n == 0:
         return 0
     conv.k = conv.panels.k
@@ -206,13 +206,13 @@ cdef Panels plan_panels(
     return panels
 
 
-cdef Workspace pack(Packing* packing) except *:
+cdef char* pack(Packing* packing) except NULL:
     """Pack filters into new memory, which the caller releases."""
     cdef Panels* panels = &packing.panels
     cdef Py_ssize_t items = panels.count * (1 if panels.depthwise else panels.groups)
-    cdef Workspace space = allocate(items * panels.bytes)
+    cdef char* space = allocate(items * panels.bytes)
     cdef int threads = threads_for(<double> items * panels.bytes)
-    panels.data = space.data
+    panels.data = space
     with nogil:
         parallel(pack_panel, packing, items, threads)
     return space
@@ -297,7 +297,7 @@ cdef void plan_blocks(Conv* conv, int threads) noexcept:
         conv.panel_chunks = min((wanted + items - 1) // items, conv.panels.count)
 
 
-cdef Workspace layout(Conv* conv, int threads) except *:
+cdef char* layout(Conv* conv, int threads) except NULL:
     """Lay out what the tiles read, and allocate bias, tap offsets and scratch in one block."""
     cdef Image* x = &conv.x
     cdef Py_ssize_t itemsize = x.itemsize, r, s, bias_bytes, taps_bytes
@@ -308,7 +308,7 @@ cdef Workspace layout(Conv* conv, int threads) except *:
     cdef Py_ssize_t in_cols = (
         (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1
     )
-    cdef Workspace space
+    cdef char* space
     conv.direct = (
         not conv.panels.depthwise and x.sc == itemsize
         and stays_inside(&conv.rows) and stays_inside(&conv.cols)
@@ -335,9 +335,9 @@ cdef Workspace layout(Conv* conv, int threads) except *:
     )
     taps_bytes = rounded_up(conv.n_taps * sizeof(Py_ssize_t), 64)
     space = allocate(bias_bytes + taps_bytes + threads * conv.scratch_bytes)
-    conv.bias = space.data
-    conv.taps = <Py_ssize_t*> (space.data + bias_bytes)
-    conv.scratch = space.data + bias_bytes + taps_bytes
+    conv.bias = space
+    conv.taps = <Py_ssize_t*> (space + bias_bytes)
+    conv.scratch = space + bias_bytes + taps_bytes
     for r in range(conv.rows.kernel):
         for s in range(conv.n_taps // conv.rows.kernel):
             conv.taps[r * (conv.n_taps // conv.rows.kernel) + s] = (

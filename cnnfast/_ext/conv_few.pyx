@@ -10,7 +10,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport TILE_BYTES, Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport TILE_BYTES, allocate, release, rounded_up
 
 cdef enum:
     ITEMS_PER_THREAD = 4
@@ -86,7 +86,7 @@ cdef int run(
         <double> job.y.n * channels * job.c_in * job.rows.kernel * job.cols.kernel
         * job.rows.out * job.cols.out
     )
-    cdef Workspace space
+    cdef char* space
     job.k = kernels_for(itemsize)
     plan(job, threads)
     filters_bytes = rounded_up(channels * job.depth * itemsize, 64)
@@ -95,7 +95,7 @@ cdef int run(
     space = allocate(
         filters_bytes + bias_bytes + offsets_bytes + threads * (job.tile_bytes + job.result_bytes)
     )
-    job.filters, job.bias = space.data, space.data + filters_bytes
+    job.filters, job.bias = space, space + filters_bytes
     job.offsets = <Py_ssize_t*> (job.bias + bias_bytes)
     job.scratch = job.bias + bias_bytes + offsets_bytes
     memset(job.bias, 0, bias_bytes)

@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, pack_tile, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, pack_tile, release, rounded_up
 
 cdef enum:
     BAND_BYTES = 128 * 1024
@@ -47,10 +47,10 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
         <double> job.g.n * job.w.n * job.window * job.rows.out * job.cols.out
     )
     cdef Py_ssize_t packed_bytes = rounded_up(job.groups * job.panels * job.panel_bytes, 64)
-    cdef Workspace space = allocate(
+    cdef char* space = allocate(
         packed_bytes + threads * (job.g_bytes + job.window_bytes + job.band_bytes)
     )
-    job.packed, job.scratch = space.data, space.data + packed_bytes
+    job.packed, job.scratch = space, space + packed_bytes
     with nogil:
         parallel(pack_panel, &job, job.groups * job.panels, threads)
         parallel(band_item, &job, job.x.n * job.groups * job.bands, threads)

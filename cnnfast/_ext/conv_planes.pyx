@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     TILES = 8  # tiles of pixels of an item
@@ -60,7 +60,7 @@ cdef int run(Planes* job, const char* bias, Py_ssize_t bias_step) except -1:
     cdef Py_ssize_t itemsize = job.x.itemsize, channels = job.groups * job.c_out, c
     cdef Py_ssize_t filters_bytes, bias_bytes, offsets_bytes
     cdef int threads
-    cdef Workspace space
+    cdef char* space
     job.k = kernels_for(itemsize)
     job.pixels = job.x.h * job.x.w
     job.width = job.k.lanes * job.k.tile_vectors
@@ -72,7 +72,7 @@ cdef int run(Planes* job, const char* bias, Py_ssize_t bias_step) except -1:
     offsets_bytes = rounded_up(2 * job.c_in * sizeof(Py_ssize_t), 64)
     job.rest_bytes = rounded_up(job.c_in * job.width * itemsize, 64)
     space = allocate(filters_bytes + bias_bytes + offsets_bytes + threads * job.rest_bytes)
-    job.filters, job.bias = space.data, space.data + filters_bytes
+    job.filters, job.bias = space, space + filters_bytes
     job.offsets = <Py_ssize_t*> (job.bias + bias_bytes)
     job.rest_offsets = job.offsets + job.c_in
     job.scratch = job.bias + bias_bytes + offsets_bytes

@@ -16,7 +16,7 @@ from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport cf_task, parallel, threads_for
 from cnnfast._ext.workspace cimport (
-    TILE_BYTES, Workspace, allocate, pack_tile, release, rounded_up,
+    TILE_BYTES, allocate, pack_tile, release, rounded_up,
 )
 
 cdef enum:
@@ -77,8 +77,8 @@ def backward_bias(g, gb):
     job.groups, job.c_in, job.c_out, job.depthwise = job.g.c, 1, 1, True
     plan_depthwise(&job)
     job.x_bytes = 0
-    cdef Workspace space = allocate(job.width * job.g.itemsize)
-    job.ones = space.data
+    cdef char* space = allocate(job.width * job.g.itemsize)
+    job.ones = space
     for i in range(job.width):
         if job.g.itemsize == 4:
             (<float*> job.ones)[i] = 1
@@ -151,11 +151,11 @@ cdef int run(Gradient* job, cf_task task) except -1:
         <double> job.g.n * job.sums.n * job.sums.c * job.sums.h * job.sums.w
         * job.rows.out * job.cols.out * job.c_in
     )
-    cdef Workspace space
+    cdef char* space
     job.parts = max(min((ITEMS + job.strips - 1) // job.strips, blocks), 1)
     cdef Py_ssize_t partial_bytes = job.strips * job.parts * job.sums_bytes
     space = allocate(partial_bytes + threads * (job.x_bytes + job.g_bytes))
-    job.partial, job.scratch = space.data, space.data + partial_bytes
+    job.partial, job.scratch = space, space + partial_bytes
     with nogil:
         parallel(task, job, job.strips * job.parts, threads)
         parallel(store_strip, job, job.strips, threads)

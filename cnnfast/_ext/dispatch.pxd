@@ -1,13 +1,19 @@
 cdef extern from "simd/kernels.h" nogil:
     const int CF_MAX_TILE_ROWS
 
+    const int CF_WINOGRADS
+
     ctypedef struct cf_winograd:
+        int m, r
         void (*input)(char* v, Py_ssize_t v_step, const char* x, Py_ssize_t x_row_step,
                       Py_ssize_t x_step, Py_ssize_t vectors) noexcept nogil
         void (*output)(char* y, Py_ssize_t y_row_step, Py_ssize_t y_step, int rows, int columns,
                        const char* m, Py_ssize_t m_step, const char* bias,
                        Py_ssize_t channels) noexcept nogil
         void (*filter)(char* u, Py_ssize_t u_step, const char* g) noexcept nogil
+        void (*spread)(char* t, Py_ssize_t t_step, const char* g, Py_ssize_t g_row_step,
+                       Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
+        void (*gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
 
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors
@@ -53,10 +59,7 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t (*route)(char* plane, Py_ssize_t pixel_step, long long pixels, const char* g,
                             Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
                             Py_ssize_t count) noexcept nogil
-        cf_winograd winograd4, winograd2
-        void (*winograd_spread)(char* t, Py_ssize_t t_step, const char* g, Py_ssize_t g_row_step,
-                                Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
-        void (*winograd_gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
+        const cf_winograd* winograd
 
     ctypedef struct cf_isa:
         const char* name

@@ -34,6 +34,8 @@ static struct {
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER};
 
+static _Thread_local cf_dry_run dry;
+
 static inline void relax(void)
 {
 #if defined(__x86_64__)
@@ -104,6 +106,10 @@ static void start_workers(int wanted)
 
 void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
 {
+    if (dry.on) {
+        dry.threads = threads > dry.threads ? threads : dry.threads;
+        return;
+    }
     if (threads <= 1 || items <= 1 || atomic_flag_test_and_set(&pool.taken)) {
         for (ptrdiff_t i = 0; i < items; i++)
             task(context, i, 0);
@@ -135,6 +141,10 @@ void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
     }
     atomic_flag_clear(&pool.taken);
 }
+
+void cf_set_dry_run(int on) { dry = (cf_dry_run){.on = on, .threads = 1}; }
+
+cf_dry_run cf_get_dry_run(void) { return dry; }
 
 static void empty_pool(void)
 {

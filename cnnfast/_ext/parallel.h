@@ -17,6 +17,15 @@ typedef void (*cf_task)(void *context, ptrdiff_t item, int thread);
  * not depend on it. While one caller uses the pool, others run their tasks alone. */
 void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads);
 
+/* In a dry run of the calling thread `cf_parallel` does nothing but note how many threads it was to
+ * use: what an operation takes can then be asked without its being done. */
+typedef struct {
+    int on, threads;
+} cf_dry_run;
+
+void cf_set_dry_run(int on);
+cf_dry_run cf_get_dry_run(void);
+
 /* A forked child has none of its parent's threads: from here on it starts with an empty pool. */
 void cf_guard_fork(void);
 

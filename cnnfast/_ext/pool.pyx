@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image, reach
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     BANDS = 8  # of input rows an image, at most: the items of a channels-last backward pass
@@ -116,10 +116,10 @@ cdef int run_forward(Pool* pool) except -1:
     cdef int threads = threads_for(
         <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
     )
-    cdef Workspace space = allocate((threads + 1) * pool.scratch_bytes)
+    cdef char* space = allocate((threads + 1) * pool.scratch_bytes)
     cdef Py_ssize_t items = pool.y.n * (pool.y.h if pool.channels_last else pool.y.c)
-    pool.scratch = space.data
-    list_all_taps(pool, space.data + threads * pool.scratch_bytes)
+    pool.scratch = space
+    list_all_taps(pool, space + threads * pool.scratch_bytes)
     with nogil:
         parallel(forward_item, pool, items, threads)
         release(space)
@@ -130,9 +130,9 @@ cdef int run_backward(Pool* pool) except -1:
     cdef int threads = threads_for(
         <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
     )
-    cdef Workspace space = allocate((threads + 1) * pool.scratch_bytes)
-    pool.scratch = space.data
-    list_all_taps(pool, space.data + threads * pool.scratch_bytes)
+    cdef char* space = allocate((threads + 1) * pool.scratch_bytes)
+    pool.scratch = space
+    list_all_taps(pool, space + threads * pool.scratch_bytes)
     pool.bands = min(BANDS, pool.x.h) if pool.channels_last else 1
     with nogil:
         parallel(

@@ -10,6 +10,10 @@ import os
 
 cdef extern from "parallel.h" nogil:
     void cf_parallel(cf_task task, void* context, Py_ssize_t items, int threads)
+    ctypedef struct cf_dry_run:
+        int on, threads
+    void cf_set_dry_run(int on)
+    cf_dry_run cf_get_dry_run()
     int cf_openmp_threads()
     void cf_guard_fork()
 
@@ -72,6 +76,19 @@ def set_num_threads(count):
 def has_openmp():
     """Whether limits that threadpoolctl sets at run time are seen: it sets them through OpenMP."""
     return cf_openmp_threads() > 0
+
+
+def dry_run(operation):
+    """Call `operation` with all parallel loops left out; return the threads they would have used.
+
+    What it returns is thrown away: it was never computed.
+    """
+    cf_set_dry_run(True)
+    try:
+        operation()
+        return cf_get_dry_run().threads
+    finally:
+        cf_set_dry_run(False)
 
 
 def checked_count(name, count):

@@ -1,17 +1,20 @@
-"""3x3 convolution of stride 1 by Winograd's minimal filtering: forward, and the input's gradient.
+"""Convolution by Winograd's minimal filtering: forward, and the gradient of the input.
 
-F(4x4, 3x3) computes a 4x4 tile of outputs from 6x6 inputs with 36 multiplications where the direct
-way takes 144; F(2x2, 3x3) a 2x2 tile with 16 where that takes 36. The input tiles of a block are
-transformed, channels innermost, into 36 (or 16) matrices of tiles by channels; each is multiplied
-by the transformed filters with the direct engine's microkernel; the products are transformed back
-and stored. A block is small enough for its matrices to stay in a core's L2.
+F(m x m, r x r) computes a tile of m x m outputs from n x n inputs, n = m + r - 1, with n^2
+multiplications where the direct way takes m^2 r^2: F(4x4, 3x3) with 36 for 144. The input tiles of
+a block are transformed, channels innermost, into n^2 matrices of tiles by channels; each is
+multiplied by the transformed filters with the direct engine's microkernel; the products are
+transformed back and stored. A block is small enough for its matrices to stay in a core's L2.
+
+A stride becomes channels (see phases.pxd): those of the input forward, of the output backward.
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport cf_kernels, cf_winograd, kernels_for
+from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_kernels, cf_winograd, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.phases cimport Run, inside, pack_phases, run_at, taps_of
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, pack_tile, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     BLOCK_TILES = 28
@@ -21,20 +24,17 @@ cdef struct Transformed:
     # Filters as the products read them: [panel][element][c_in][width], zero-padded.
     const cf_kernels* k
     const cf_winograd* transform
-    Py_ssize_t m, n, elements  # outputs and inputs of a tile's side; n * n
-    Py_ssize_t c_in, c_out
+    Py_ssize_t m, r, elements
+    Py_ssize_t c_in, c_out  # one of them S * S times as many as the filters have
     Py_ssize_t width, panels, element_bytes, panel_bytes
     char* data
 
 
-cdef struct Filters:
-    # The filters by output channel, input channel and tap.
-    const char* data
-    Py_ssize_t out_step, in_step, row_step, column_step
-
-
 cdef struct Transform:
-    Filters filters
+    # What makes them of filters (K, C, R, R), or for the input's gradient of those turned around.
+    Image w
+    Py_ssize_t stride
+    bint turned
     Transformed u
 
 
@@ -43,6 +43,8 @@ cdef struct Winograd:
     Image x, y
     Axis rows, cols
     Transformed u
+    # Of the output: pixels of a square's side, and the first square's place.
+    Py_ssize_t stride, top, left
     Py_ssize_t c_padded, k_padded
     char* bias     # k_padded values
     # Blocks of tiles: of images, rows and columns.
@@ -55,16 +57,14 @@ cdef struct Winograd:
 
 
 cdef class TransformedFilters:
-    """Filters (K, C, 3, 3), transformed for `forward` by F(tile x tile, 3 x 3)."""
+    """Filters (K, C, R, R), transformed for `forward` at a stride, with tiles of `tile` outputs."""
     cdef Transformed u
-    cdef Workspace space
+    cdef char* space
 
-    def __cinit__(self, weight, Py_ssize_t tile):
-        cdef Image w = image(weight)
+    def __cinit__(self, weight, Py_ssize_t stride, Py_ssize_t tile):
         cdef Transform job
-        job.filters = Filters(w.data, w.sn, w.sc, w.sh, w.sw)
-        job.u = plan_filters(kernels_for(w.itemsize), w.c, w.n, tile)
-        self.space = transform(&job)
+        job.w, job.stride, job.turned = image(weight), stride, False
+        self.space = transform(&job, tile)
         self.u = job.u
 
     def __dealloc__(self):
@@ -77,6 +77,7 @@ def forward(x, TransformedFilters filters, bias, y, rows, cols):
     cdef Image b
     job.x, job.y, job.u = image(x), image(y, True), filters.u
     job.rows, job.cols = axis(rows), axis(cols)
+    job.stride, job.top, job.left = 1, 0, 0
     if bias is None:
         run(&job, NULL, 0)
     else:
@@ -87,50 +88,57 @@ def forward(x, TransformedFilters filters, bias, y, rows, cols):
 def backward_data(g, weight, gx, rows, cols, Py_ssize_t tile):
     """gx = the gradient of the input: g convolved with the filters turned around."""
     cdef Winograd job
-    cdef Image w = image(weight)
+    cdef Axis down = axis(rows), across = axis(cols)
     cdef Transform turning
-    cdef Workspace space
-    turning.filters = Filters(w.data + 2 * w.sh + 2 * w.sw, w.sc, w.sn, -w.sh, -w.sw)
-    turning.u = plan_filters(kernels_for(w.itemsize), w.n, w.c, tile)
-    space = transform(&turning)
+    cdef char* space
+    turning.w, turning.stride, turning.turned = image(weight), down.stride, True
+    space = transform(&turning, tile)
     job.x, job.y, job.u = image(g), image(gx, True), turning.u
-    job.rows, job.cols = turned(axis(rows)), turned(axis(cols))
+    job.stride = down.stride
+    job.rows = turned(&down, job.u.r, &job.top)
+    job.cols = turned(&across, job.u.r, &job.left)
     try:
         run(&job, NULL, 0)
     finally:
         release(space)
 
 
-cdef Axis turned(Axis a) noexcept:
-    """The axis of the convolution that takes the output's gradient to the input's."""
-    cdef Axis result = a
-    result.size, result.out = a.out, a.size
-    result.before, result.after = 2 - a.before, 2 - a.after
+cdef Axis turned(const Axis* a, Py_ssize_t taps, Py_ssize_t* first) noexcept:
+    """The axis of the convolution that takes the output's gradient to squares of the input's.
+
+    Squares all of whose pixels are padding are left out; `first` is where the others begin."""
+    cdef Axis result
+    cdef Py_ssize_t skipped = a.before // a.stride
+    first[0] = skipped * a.stride - a.before
+    result.size, result.kernel, result.stride, result.dilation = a.out, taps, 1, 1
+    result.out = (a.size - first[0] + a.stride - 1) // a.stride
+    result.before = taps - 1 - skipped
+    result.after = result.out - 1 + taps - result.before - a.out
     return result
 
 
-cdef Transformed plan_filters(
-    const cf_kernels* k, Py_ssize_t c_in, Py_ssize_t c_out, Py_ssize_t tile
-) noexcept:
-    cdef Transformed u
-    u.k = k
-    u.transform = &k.winograd4 if tile == 4 else &k.winograd2
-    u.m, u.n, u.elements = tile, tile + 2, (tile + 2) * (tile + 2)
-    u.c_in, u.c_out = c_in, c_out
-    u.width = k.lanes * k.tile_vectors
-    u.panels = (c_out + u.width - 1) // u.width
-    # Not a power of two: the elements of one filter, written together, would share cache sets.
-    u.element_bytes = c_in * u.width * k.itemsize + 128
-    u.panel_bytes = u.elements * u.element_bytes
-    return u
-
-
-cdef Workspace transform(Transform* job) except *:
+cdef char* transform(Transform* job, Py_ssize_t tile) except NULL:
     """Transform filters into new memory, which the caller releases."""
     cdef Transformed* u = &job.u
-    cdef Workspace space = allocate(u.panels * u.panel_bytes)
-    cdef int threads = threads_for(<double> u.panels * u.panel_bytes)
-    u.data = space.data
+    cdef const cf_kernels* k = kernels_for(job.w.itemsize)
+    cdef Py_ssize_t squares = job.stride * job.stride
+    cdef char* space
+    cdef int threads, i
+    u.k, u.m, u.r = k, tile, taps_of(job.w.h, job.stride, 0)
+    u.elements = (u.m + u.r - 1) * (u.m + u.r - 1)
+    for i in range(CF_WINOGRADS):
+        if k.winograd[i].m == u.m and k.winograd[i].r == u.r:
+            u.transform = &k.winograd[i]
+    u.c_in = job.w.n if job.turned else job.w.c * squares
+    u.c_out = job.w.c * squares if job.turned else job.w.n
+    u.width = k.lanes * k.tile_vectors
+    u.panels = (u.c_out + u.width - 1) // u.width
+    # Not a power of two: the elements of one filter, written together, would share cache sets.
+    u.element_bytes = u.c_in * u.width * k.itemsize + 128
+    u.panel_bytes = u.elements * u.element_bytes
+    space = allocate(u.panels * u.panel_bytes)
+    threads = threads_for(<double> u.panels * u.panel_bytes)
+    u.data = space
     with nogil:
         parallel(transform_channel, job, u.c_in, threads)
     return space
@@ -138,21 +146,26 @@ cdef Workspace transform(Transform* job) except *:
 
 cdef void transform_channel(void* context, Py_ssize_t c, int thread) noexcept nogil:
     """Transform the filters of one input channel, a vector of output channels at a time."""
-    cdef const Filters* f = &(<Transform*> context).filters
-    cdef const Transformed* u = &(<Transform*> context).u
-    cdef Py_ssize_t itemsize = u.k.itemsize, lanes = u.k.lanes, vector, first, count, r
-    cdef double taps[9 * 8]  # a vector is at most 64 bytes
+    cdef Transform* job = <Transform*> context
+    cdef const Transformed* u = &job.u
+    cdef Py_ssize_t itemsize = u.k.itemsize, lanes = u.k.lanes, vector, first, lane, count
+    cdef double taps[25 * 8]  # a vector is at most 64 bytes
+    cdef Run run
     for vector in range(u.panels * u.k.tile_vectors):
         first = vector * lanes
         count = max(min(lanes, u.c_out - first), 0)
-        if count < lanes:
+        if count < lanes or job.stride > 1:
             memset(taps, 0, sizeof(taps))
-        for r in range(3):
-            u.k.copy2d(
-                <char*> taps + 3 * r * lanes * itemsize, lanes * itemsize, itemsize,
-                f.data + first * f.out_step + c * f.in_step + r * f.row_step, f.column_step,
-                f.out_step, 3, count,
-            )
+        lane = 0
+        while lane < count:
+            if job.turned:
+                run = run_at(first + lane, count - lane, job.w.c, job.stride)
+                turned_taps(job, &run, c, <char*> taps + lane * itemsize)
+            else:
+                run = run_at(c, 1, job.w.c, job.stride)
+                run.count = count
+                straight_taps(job, &run, first, <char*> taps)
+            lane += run.count
         u.transform.filter(
             u.data + first // u.width * u.panel_bytes
             + (c * u.width + first % u.width) * itemsize,
@@ -160,22 +173,57 @@ cdef void transform_channel(void* context, Py_ssize_t c, int thread) noexcept no
         )
 
 
+cdef void straight_taps(
+    const Transform* job, const Run* run, Py_ssize_t first, char* taps
+) noexcept nogil:
+    """Gather the taps that one input channel of filters first.. has in a phase."""
+    cdef const Image* w = &job.w
+    cdef Py_ssize_t vector = job.u.k.lanes * job.u.k.itemsize, i
+    cdef const char* source = w.data + first * w.sn + run.channel * w.sc + run.col * w.sw
+    for i in range(taps_of(w.h, job.stride, run.row)):
+        job.u.k.copy2d(
+            taps + i * job.u.r * vector, vector, w.itemsize,
+            source + (run.row + i * job.stride) * w.sh, job.stride * w.sw, w.sn,
+            taps_of(w.w, job.stride, run.col), run.count,
+        )
+
+
+cdef void turned_taps(
+    const Transform* job, const Run* run, Py_ssize_t filter, char* taps
+) noexcept nogil:
+    """Gather the taps that one filter has in a run of phase and channels, last tap first."""
+    cdef const Image* w = &job.w
+    cdef Py_ssize_t vector = job.u.k.lanes * job.u.k.itemsize, i
+    cdef Py_ssize_t columns = taps_of(w.w, job.stride, run.col)
+    cdef const char* source = (
+        w.data + filter * w.sn + run.channel * w.sc
+        + (run.col + (columns - 1) * job.stride) * w.sw
+    )
+    for i in range(taps_of(w.h, job.stride, run.row)):
+        job.u.k.copy2d(
+            taps + ((job.u.r - 1 - i) * job.u.r + job.u.r - columns) * vector, vector, w.itemsize,
+            source + (run.row + i * job.stride) * w.sh, -job.stride * w.sw, w.sc,
+            columns, run.count,
+        )
+
+
 cdef int run(Winograd* job, const char* bias, Py_ssize_t bias_step) except -1:
     cdef int threads
     cdef Py_ssize_t itemsize = job.x.itemsize
-    cdef Workspace space
+    cdef char* space
     if job.y.n == 0:
         return 0
     job.k = job.u.k
     threads = threads_for(
-        <double> job.y.n * job.u.c_in * job.u.c_out * job.rows.out * job.cols.out * 4
+        <double> job.y.n * job.u.c_in * job.u.c_out * job.rows.out * job.cols.out
+        * job.u.elements / (job.u.m * job.u.m)
     )
     plan(job, threads)
     space = allocate(
         job.k_padded * itemsize
         + threads * (job.patch_bytes + job.v_bytes + job.m_bytes + job.result_bytes)
     )
-    job.bias = space.data
+    job.bias = space
     job.scratch = job.bias + job.k_padded * itemsize
     memset(job.bias, 0, job.k_padded * itemsize)
     if bias != NULL:
@@ -206,15 +254,15 @@ cdef void plan(Winograd* job, int threads) noexcept:
     job.row_blocks = (job.tile_rows + job.block_rows - 1) // job.block_rows
     job.col_blocks = (job.tile_cols + job.block_cols - 1) // job.block_cols
     tiles = job.block_images * job.block_rows * job.block_cols
-    job.patch_row = (job.block_cols * tile + 2) * job.c_padded * itemsize
-    job.patch_image = (job.block_rows * tile + 2) * job.patch_row
+    job.patch_row = (job.block_cols * tile + job.u.r - 1) * job.c_padded * itemsize
+    job.patch_image = (job.block_rows * tile + job.u.r - 1) * job.patch_row
     job.patch_bytes = rounded_up(job.block_images * job.patch_image, 64)
     job.v_element = tiles * job.c_padded * itemsize
     job.v_bytes = job.u.elements * job.v_element
     job.m_element = tiles * job.k_padded * itemsize
     job.m_bytes = job.u.elements * job.m_element
     job.result_bytes = job.result_row = job.result_image = 0
-    if job.y.sc != itemsize:
+    if job.y.sc != itemsize or job.stride > 1:
         job.result_row = job.block_cols * tile * job.k_padded * itemsize
         job.result_image = job.block_rows * tile * job.result_row
         job.result_bytes = job.block_images * job.result_image
@@ -238,10 +286,10 @@ cdef void block_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
     cdef Py_ssize_t i, r, s, tile = 0, itemsize = job.x.itemsize
     cdef Py_ssize_t pixel = job.c_padded * itemsize
     for i in range(images):
-        pack_tile(
-            job.k, &job.x, n + i, 0, job.u.c_in, row * job.u.m - job.rows.before, 1,
-            rows * job.u.m + 2, col * job.u.m - job.cols.before, job.block_cols * job.u.m + 2,
-            patch + i * job.patch_image, job.c_padded,
+        pack_phases(
+            job.k, &job.x, n + i, &job.rows, &job.cols, row * job.u.m, rows * job.u.m + job.u.r - 1,
+            col * job.u.m, job.block_cols * job.u.m + job.u.r - 1, patch + i * job.patch_image,
+            job.c_padded,
         )
         for r in range(rows):
             for s in range(cols):
@@ -310,14 +358,24 @@ cdef void unpack(
     const Winograd* job, Py_ssize_t n, Py_ssize_t images, Py_ssize_t row, Py_ssize_t rows,
     Py_ssize_t col, Py_ssize_t cols, const char* results,
 ) noexcept nogil:
-    """Copy a block's results to an output that is not channels-last."""
-    cdef Py_ssize_t i, h, itemsize = job.x.itemsize
-    cdef Py_ssize_t first = row * job.u.m, left = col * job.u.m
-    cdef Py_ssize_t columns = min(cols * job.u.m, job.cols.out - left)
+    """Copy a block's results to an output that is not channels-last, or of another stride."""
+    cdef Py_ssize_t itemsize = job.x.itemsize, pixel = job.k_padded * itemsize
+    cdef Py_ssize_t i, q, a, b, h, w, low, high, first = row * job.u.m
+    cdef Py_ssize_t columns = min(cols * job.u.m, job.cols.out - col * job.u.m)
     for i in range(images):
-        for h in range(min(rows * job.u.m, job.rows.out - first)):
-            job.k.copy2d(
-                job.y.data + (n + i) * job.y.sn + (first + h) * job.y.sh + left * job.y.sw,
-                job.y.sc, job.y.sw, results + i * job.result_image + h * job.result_row, itemsize,
-                job.k_padded * itemsize, job.u.c_out, columns,
-            )
+        for q in range(min(rows * job.u.m, job.rows.out - first)):
+            for a in range(job.stride):
+                h = (first + q) * job.stride + a + job.top
+                if not 0 <= h < job.y.h:
+                    continue
+                for b in range(job.stride):
+                    w = col * job.u.m * job.stride + b + job.left
+                    inside(w, job.stride, columns, job.y.w, &low, &high)
+                    job.k.copy2d(
+                        job.y.data + (n + i) * job.y.sn + h * job.y.sh
+                        + (w + low * job.stride) * job.y.sw,
+                        job.y.sc, job.stride * job.y.sw,
+                        results + i * job.result_image + q * job.result_row + low * pixel
+                        + (a * job.stride + b) * job.y.c * itemsize,
+                        itemsize, pixel, job.y.c, high - low,
+                    )

@@ -1,41 +1,18 @@
 """Scratch memory and the packing of tiles into it."""
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from cnnfast._ext.dispatch cimport cf_kernels
 from cnnfast._ext.images cimport Image
 
-cdef extern from "huge_pages.h" nogil:
-    void* cf_allocate(size_t size)
-
 cdef enum:
-    ALIGNMENT = 64
     TILE_BYTES = 256 * 1024  # a packed tile stays in L2, with room for the weights streaming by
+
+cdef char* allocate(Py_ssize_t size) except NULL
+cdef void release(char* data) noexcept nogil
 
 
 cdef inline Py_ssize_t rounded_up(Py_ssize_t value, Py_ssize_t unit) noexcept nogil:
     return (value + unit - 1) // unit * unit
-
-
-cdef struct Workspace:
-    void* block  # what malloc gave
-    char* data   # the aligned part of it
-
-
-cdef inline Workspace allocate(Py_ssize_t size) except *:
-    """Uninitialised memory, aligned to a cache line; `release` it.
-
-    Rounded up by one vector more: vector loads may run past the last element."""
-    cdef Workspace space
-    space.block = cf_allocate(size + 2 * ALIGNMENT)
-    if space.block == NULL:
-        raise MemoryError(f"could not allocate {size} bytes of workspace")
-    space.data = <char*> rounded_up(<Py_ssize_t> space.block, ALIGNMENT)
-    return space
-
-
-cdef inline void release(Workspace space) noexcept nogil:
-    free(space.block)
 
 
 cdef inline void pack_row(

@@ -10,27 +10,29 @@ from cnnfast.functional._window import Window
 
 Algorithm = Literal["auto", "direct", "winograd", "im2col"]
 Precision = Literal["fast", "exact"]
+# The output, or the gradient of the input or of the weights.
+Pass = Literal["forward", "input", "weights"]
 
 # Fewer output tiles than this do not pay for transforming the filters for 4x4 tiles.
 FEW_TILES = 64
 # With fewer than this, the sums of transformed products are too much to add and transform back.
 FEW_TILES_FOR_WEIGHTS = 96
 # With fewer channels than this on either side, transforming takes longer than it saves.
-FEW_CHANNELS = 16
+FEW_CHANNELS, FEW_FILTERS = 12, 16
+# What transforming costs has to be saved as well.
+LEAST_SAVING = 1.5
+# Inputs of a tile's side; with few tiles of 3 taps it is 4.
+LARGE_SIDE = 6
 
 _precision: Precision = "fast"
 
 
 class Choice(NamedTuple):
-    """An algorithm, the side of Winograd's output tile (else 0), and why it was chosen.
-
-    `tiles` counts the 4x4 tiles that the output of the whole batch takes.
-    """
+    """An algorithm, the side of Winograd's output tile (else 0), and why it was chosen."""
 
     algorithm: Algorithm
     tile: int
     reason: str
-    tiles: int
 
 
 def set_conv_precision(precision: Precision) -> None:
@@ -64,6 +66,7 @@ def set_conv_precision(precision: Precision) -> None:
 
 def choose(
     function: str,
+    what: Pass,
     algorithm: str,
     batch: int,
     weight: np.ndarray,
@@ -82,32 +85,61 @@ def choose(
             f'{function}: algorithm must be "auto", "direct", "winograd" or "im2col", '
             f"got {algorithm!r}"
         )
-    tiles = batch * -(-win.rows.out // 4) * -(-win.columns.out // 4)
     if algorithm in ("direct", "im2col"):
-        return Choice(cast(Algorithm, algorithm), 0, "asked for", tiles)
-    tile = 4 if tiles >= FEW_TILES else 2
+        return Choice(cast(Algorithm, algorithm), 0, "asked for")
     obstacle = _obstacle(weight, win, groups)
     if algorithm == "winograd":
         if obstacle:
             raise ValueError(f'{function}: algorithm "winograd" does not apply: {obstacle}')
-        return Choice("winograd", tile, "asked for", tiles)
+        tile, _ = _tiles(what, batch, win)
+        return Choice("winograd", tile, "asked for")
     if obstacle:
-        return Choice("direct", 0, obstacle, tiles)
+        return Choice("direct", 0, obstacle)
     if _precision == "exact":
-        return Choice("direct", 0, 'the precision is set to "exact"', tiles)
-    if min(weight.shape[:2]) < FEW_CHANNELS:
-        return Choice("direct", 0, f"fewer than {FEW_CHANNELS} channels on one side", tiles)
-    return Choice("winograd", tile, f"{tiles} output tiles of 4x4", tiles)
+        return Choice("direct", 0, 'the precision is set to "exact"')
+    tile, tiles = _tiles(what, batch, win)
+    channels = weight.shape[1] * win.rows.stride**2
+    if channels < FEW_CHANNELS or weight.shape[0] < FEW_FILTERS:
+        return Choice("direct", 0, "too few channels to pay for the transforms")
+    if what == "weights" and tiles < FEW_TILES_FOR_WEIGHTS:
+        return Choice("direct", 0, f"fewer than {FEW_TILES_FOR_WEIGHTS} tiles")
+    saving = _saving(batch, tile, tiles, win)
+    if saving < LEAST_SAVING:
+        return Choice("direct", 0, f"it would save only a factor {saving:.1f}")
+    return Choice("winograd", tile, f"a factor {saving:.1f} fewer multiplications")
+
+
+def _taps(win: Window) -> int:
+    """Taps of a filter's side that meet one phase of the stride."""
+    return -(-win.rows.kernel // win.rows.stride)
+
+
+def _tiles(what: Pass, batch: int, win: Window) -> tuple[int, int]:
+    """Outputs of a tile's side, and how many tiles the batch takes."""
+    tile = LARGE_SIDE + 1 - _taps(win)
+    tiles = batch * -(-win.rows.out // tile) * -(-win.columns.out // tile)
+    if _taps(win) == 3 and tiles < FEW_TILES and what != "weights":
+        return 2, batch * -(-win.rows.out // 2) * -(-win.columns.out // 2)
+    return tile, tiles
+
+
+def _saving(batch: int, tile: int, tiles: int, win: Window) -> float:
+    """How many times as many multiplications the direct way takes."""
+    direct = batch * win.rows.out * win.columns.out * win.rows.kernel * win.columns.kernel
+    return direct / (tiles * ((tile + _taps(win) - 1) * win.rows.stride) ** 2)
 
 
 def _obstacle(weight: np.ndarray, win: Window, groups: int) -> str:
     """Why Winograd's way does not apply, or nothing."""
     if weight.dtype != np.float32:
         return "it is for float32 only"
-    if weight.shape[2:] != (3, 3):
-        return f"it is for 3x3 filters, not {weight.shape[2]}x{weight.shape[3]}"
-    if win.strides != (1, 1):
-        return "it is for stride 1"
+    if win.rows.kernel != win.columns.kernel or win.rows.stride != win.columns.stride:
+        return "it is for square filters and strides"
+    if not 2 <= _taps(win) <= 5:
+        return (
+            "it is for 2 to 5 taps of a filter's side for each phase of the stride, not "
+            f"{win.rows.kernel} at stride {win.rows.stride}"
+        )
     if win.dilations != (1, 1):
         return "it is for dilation 1"
     if groups != 1:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cnnfast._ext import columns as _columns
 from cnnfast._ext import conv as _direct
 from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
@@ -16,7 +15,8 @@ from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import winograd as _winograd
 from cnnfast._ext import winograd_weights as _winograd_weights
 from cnnfast._ext.dispatch import chosen_isa
-from cnnfast.functional._algorithm import FEW_TILES_FOR_WEIGHTS, Algorithm, choose
+from cnnfast.functional import _by_columns
+from cnnfast.functional._algorithm import Algorithm, Choice, choose
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -87,11 +87,12 @@ def conv2d(
     -----
     Sums are formed in the dtype of `x`, in an order that does not depend on the number of threads.
 
-    "direct" multiplies every weight with every value it meets. "winograd" is for 3x3 filters at
-    stride 1 in float32, and takes a quarter of the multiplications (Lavin and Gray, 2015). "im2col"
-    is the notes' matrix product. "auto" takes Winograd's way where it is faster. Against float64,
-    in float32, the error is at most 3e-6 (direct) and 6e-6 (Winograd) of the largest value of |x|
-    convolved with |w|; a NaN or infinity spreads at most over the 4x4 tiles that it touches.
+    "direct" multiplies every weight with every value it meets. "winograd" is for square filters of
+    2 to 5 taps, or so many for each phase of a stride, in float32, and takes a third to a quarter
+    of the multiplications (Lavin and Gray, 2015). "im2col" is the notes' matrix product. "auto"
+    takes Winograd's way where it is faster. Against float64, in float32, the error is at most 3e-6
+    (direct) and 6e-6 (Winograd) of the largest value of |x| convolved with |w|; a NaN or infinity
+    spreads at most over the tiles (of 2x2 to 5x5 outputs) that it touches.
 
     Examples
     --------
@@ -147,63 +148,81 @@ def conv2d_packed(
     channels_last = memory_format == "channels_last" or (
         memory_format == "preserve" and is_channels_last(x)
     )
-    choice = choose("conv2d", algorithm, x.shape[0], weight, win, groups)
+    choice = choose("conv2d", "forward", algorithm, x.shape[0], weight, win, groups)
     y = empty_image((x.shape[0], weight.shape[0], *win.out), x.dtype, channels_last)
-    if choice.algorithm == "im2col":
-        _by_columns(x, weight, bias, y, win, groups)
-        return y
-    if choice.algorithm == "direct" and _in_planes(x, y, weight, win, groups):
-        _planes.forward(x, weight, bias, y, groups)
-        return y
-    if choice.algorithm == "direct" and _few_filters(weight.shape[0], weight, groups):
-        _few.forward(x, weight, bias, y, *win, groups)
-        return y
-    key = (choice.algorithm, choice.tile, groups, chosen_isa())
-    if choice.algorithm == "winograd":
-        filters = packed(key, lambda: _winograd.TransformedFilters(weight, choice.tile))
-        _winograd.forward(x, filters, bias, y, *win)
-    else:
-        filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
-        _direct.forward(x, filters, bias, y, *win)
+    key = (choice.algorithm, choice.tile, win.strides, groups, chosen_isa())
+    match forward_kernel(choice, x, channels_last, weight, win, groups):
+        case "im2col":
+            _by_columns.forward(x, weight, bias, y, win, groups)
+        case "planes":
+            _planes.forward(x, weight, bias, y, groups)
+        case "few channels":
+            _few.forward(x, weight, bias, y, *win, groups)
+        case "winograd":
+            stride = win.rows.stride
+            filters = packed(key, lambda: _winograd.TransformedFilters(weight, stride, choice.tile))
+            _winograd.forward(x, filters, bias, y, *win)
+        case _:
+            filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
+            _direct.forward(x, filters, bias, y, *win)
     return y
 
 
-def _in_planes(x: np.ndarray, y: np.ndarray, weight: np.ndarray, win: Window, groups: int) -> bool:
+def forward_kernel(
+    choice: Choice,
+    x: np.ndarray,
+    channels_last: bool,
+    weight: np.ndarray,
+    win: Window,
+    groups: int,
+) -> str:
+    """Which kernel computes the forward pass by the chosen algorithm."""
+    if choice.algorithm != "direct":
+        return choice.algorithm
+    if _depthwise(weight, groups):
+        return "depthwise"
+    if _in_planes(x, channels_last, weight, win):
+        return "planes"
+    if _few.suits(weight.shape[0] // groups, weight.itemsize):
+        return "few channels"
+    return "direct"
+
+
+def backward_data_kernel(
+    choice: Choice,
+    x: np.ndarray,
+    grad: np.ndarray,
+    weight: np.ndarray,
+    win: Window,
+    groups: int,
+) -> str:
+    """Which kernel computes the gradient of the input by the chosen algorithm."""
+    if choice.algorithm != "direct":
+        return choice.algorithm
+    if _depthwise(weight, groups):
+        return "depthwise"
+    if _in_planes(grad, is_channels_last(x), weight, win):
+        return "planes"
+    if win.strides == (1, 1) and _few.suits(x.shape[1] // groups, weight.itemsize):
+        return "few channels"
+    if _narrow.suits(x, weight, groups):
+        return "narrow columns"
+    return "direct"
+
+
+def _depthwise(weight: np.ndarray, groups: int) -> bool:
+    return groups > 1 and weight.shape[:2] == (groups, 1)
+
+
+def _in_planes(x: np.ndarray, channels_last: bool, weight: np.ndarray, win: Window) -> bool:
     """Whether this is a 1x1 convolution from C order to C order that pads and skips nothing."""
     return (
         weight.shape[2:] == (1, 1)
         and win.strides == (1, 1)
-        and win.out == x.shape[2:] == y.shape[2:]
+        and win.out == (win.rows.size, win.columns.size)
         and x.flags.c_contiguous
-        and y.flags.c_contiguous
-        and not (groups > 1 and weight.shape[:2] == (groups, 1))
+        and not channels_last
     )
-
-
-def _few_filters(channels: int, weight: np.ndarray, groups: int) -> bool:
-    """Whether `channels` output channels are so few a group that positions make better lanes."""
-    depthwise = groups > 1 and weight.shape[:2] == (groups, 1)
-    return not depthwise and _few.suits(channels // groups, weight.itemsize)
-
-
-def _by_columns(
-    x: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None,
-    y: np.ndarray,
-    win: Window,
-    groups: int,
-) -> None:
-    """Convolve as the notes do: the filters' rows times the windows' columns, image by image."""
-    filters = weight.reshape(groups, weight.shape[0] // groups, -1)
-    shape = (1, x.shape[1] * win.rows.kernel * win.columns.kernel, *win.out)
-    columns = empty(shape, x.dtype)
-    for image, result in zip(x, y, strict=True):
-        _columns.im2col(image[None], columns, *win)
-        product = filters @ columns.reshape(groups, filters.shape[2], -1)
-        result[...] = product.reshape(result.shape)
-        if bias is not None:
-            result += bias.reshape(-1, 1, 1)
 
 
 def conv2d_backward(
@@ -215,6 +234,8 @@ def conv2d_backward(
     dilation: Pair = 1,
     groups: int = 1,
     needs: Collection[str] = ("x", "weight", "bias"),
+    *,
+    algorithm: Algorithm = "auto",
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     r"""Gradients of `conv2d` with respect to its input, weights and bias.
 
@@ -233,6 +254,8 @@ def conv2d_backward(
         What the forward pass took.
     needs : collection of "x", "weight", "bias"
         The gradients to compute.
+    algorithm : {"auto", "direct", "winograd", "im2col"}
+        How to compute those of the input and the weights, as for `conv2d`.
 
     Returns
     -------
@@ -267,26 +290,34 @@ def conv2d_backward(
     same_dtype(name, "x", x, grad=grad)
     same_shape(name, "grad", grad, (x.shape[0], weight.shape[0], *win.out), "the output's shape")
     check_needs(name, needs)
-    choice = choose(name, "auto", x.shape[0], weight, win, groups)
     gx = gw = gb = None
+    arguments = (algorithm, x.shape[0], weight, win, groups)
     if "x" in needs:
         gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-        if choice.algorithm == "winograd":
-            _winograd.backward_data(grad, weight, gx, *win, choice.tile)
-        elif _in_planes(grad, gx, weight, win, groups):
-            _planes.backward_data(grad, weight, gx, groups)
-        elif win.strides == (1, 1) and _few_filters(x.shape[1], weight, groups):
-            _few.backward_data(grad, weight, gx, *win, groups)
-        elif _narrow.suits(x, weight, groups):
-            _narrow.backward_data(grad, weight, gx, *win, groups)
-        else:
-            _direct.backward_data(grad, weight, gx, *win, groups)
+        choice = choose(name, "input", *arguments)
+        match backward_data_kernel(choice, x, grad, weight, win, groups):
+            case "im2col":
+                _by_columns.backward_data(grad, weight, gx, win, groups)
+            case "winograd":
+                _winograd.backward_data(grad, weight, gx, *win, choice.tile)
+            case "planes":
+                _planes.backward_data(grad, weight, gx, groups)
+            case "few channels":
+                _few.backward_data(grad, weight, gx, *win, groups)
+            case "narrow columns":
+                _narrow.backward_data(grad, weight, gx, *win, groups)
+            case _:
+                _direct.backward_data(grad, weight, gx, *win, groups)
     if "weight" in needs:
         gw = empty(weight.shape, x.dtype)
-        if choice.algorithm == "winograd" and choice.tiles >= FEW_TILES_FOR_WEIGHTS:
-            _winograd_weights.backward_weights(grad, x, gw, *win)
-        else:
-            _weights.backward_weights(grad, x, gw, *win, groups)
+        choice = choose(name, "weights", *arguments)
+        match choice.algorithm:
+            case "im2col":
+                _by_columns.backward_weights(grad, x, gw, win, groups)
+            case "winograd":
+                _winograd_weights.backward_weights(grad, x, gw, *win, choice.tile)
+            case _:
+                _weights.backward_weights(grad, x, gw, *win, groups)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
         _weights.backward_bias(grad, gb)

@@ -36,7 +36,7 @@ class Conv2d(Module):
     strict : bool
         Raise where the windows do not fit the input exactly, instead of leaving a rest out.
     algorithm : {"auto", "direct", "winograd", "im2col"}
-        How to compute the forward pass; see `conv2d`.
+        How to compute the output and the gradients; see `conv2d`.
     rng : numpy.random.Generator, optional
         Where the initial weights come from; None makes a fresh one.
     dtype : float32 or float64
@@ -116,9 +116,10 @@ class Conv2d(Module):
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         weight = self.weight.data
         arguments = (self.stride, self.padding, self.dilation, self.groups)
+        algorithm = self.algorithm
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
-            return conv2d_backward(grad, x, weight, *arguments, needs=needs)
+            return conv2d_backward(grad, x, weight, *arguments, needs=needs, algorithm=algorithm)
 
         backward = Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
         return self(x), backward

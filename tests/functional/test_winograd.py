@@ -6,13 +6,15 @@ import pytest
 import cnnfast
 from cnnfast import nn
 from cnnfast.functional import conv2d, conv2d_backward
-from cnnfast.functional._algorithm import FEW_TILES_FOR_WEIGHTS, choose
+from cnnfast.functional._algorithm import choose
 from cnnfast.functional._window import window
 from tests import oracle
 from tests.helpers import channels_last, using_threads
 
 BOUND = 6e-6
-
+# Kernel size and stride of every set of transforms, with filters that fill their taps and that do
+# not: 2, 3, 4 and 5 taps for each phase of the stride.
+SIZES = [(2, 1), (3, 1), (4, 1), (5, 1), (3, 2), (5, 2), (7, 2), (10, 2), (7, 3), (11, 4), (17, 4)]
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -64,6 +66,29 @@ def test_every_remainder_of_a_panel(channels, filters, rng):
 
 
 @pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize(("kernel", "stride"), SIZES)
+@pytest.mark.parametrize("padding", [0, 1, ((0, 2), (3, 1))])
+@pytest.mark.parametrize("extra", range(3))
+def test_every_size(order, kernel, stride, padding, extra, rng):
+    """The output and its gradients, with every remainder of a stride."""
+    x = images(rng, (3, 5, kernel + 3 * stride + extra, kernel + 6 * stride + 2 * extra), order)
+    weight = rng.standard_normal((18, 5, kernel, kernel), dtype=np.float32)
+    bias = rng.standard_normal(18, dtype=np.float32)
+    y = conv2d(x, weight, bias, stride, padding, algorithm="winograd")
+    scale = oracle.conv2d_scale(x, weight, bias, stride, padding).max()
+    assert np.abs(y - oracle.conv2d(x, weight, bias, stride, padding)).max() <= BOUND * scale
+
+    grad = images(rng, y.shape, order)
+    gradients = conv2d_backward(grad, x, weight, stride, padding, algorithm="winograd")
+    want = oracle.conv2d_backward(grad, x, weight, stride, padding)
+    scales = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), stride, padding)
+    for gradient, right, scale, bound in zip(
+        gradients, want, scales, (BOUND, 3e-6, 3e-6), strict=True
+    ):
+        assert np.abs(gradient - right).max() <= bound * scale.max()
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("padding", [0, 1, 2, ((0, 2), (3, 1))])
 @pytest.mark.parametrize("batch", [1, 9])
 def test_gradient_of_the_input(order, padding, batch, rng):
@@ -72,7 +97,7 @@ def test_gradient_of_the_input(order, padding, batch, rng):
     y = conv2d(x, weight, padding=padding)
     grad = images(rng, y.shape, order)
     win = window("test", x.shape[2:], 3, 1, padding)
-    assert choose("test", "auto", batch, weight, win, 1).algorithm == "winograd"
+    assert choose("test", "input", "auto", batch, weight, win, 1).algorithm == "winograd"
     gx, _, _ = conv2d_backward(grad, x, weight, padding=padding, needs=("x",))
     want, _, _ = oracle.conv2d_backward(grad, x, weight, 1, padding)
     scale, _, _ = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), 1, padding)
@@ -90,7 +115,7 @@ def test_gradient_of_the_weights(order, size, channels, rng):
     weight = np.zeros((k, c, 3, 3), np.float32)
     grad = images(rng, (batch, k, *size), order)
     win = window("test", size, 3, 1, 1)
-    assert choose("test", "auto", batch, weight, win, 1).tiles >= FEW_TILES_FOR_WEIGHTS
+    assert choose("test", "weights", "auto", batch, weight, win, 1).algorithm == "winograd"
     _, gw, _ = conv2d_backward(grad, x, weight, padding=1, needs=("weight",))
     _, want, _ = oracle.conv2d_backward(grad, x, weight, 1, 1)
     _, scale, _ = oracle.conv2d_backward(abs(grad), abs(x), weight, 1, 1)
@@ -129,16 +154,19 @@ def test_adversarial_magnitudes(magnitudes, rng):
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_nan_spreads_at_most_over_its_tiles(poison, rng):
-    x = rng.standard_normal((4, 16, 20, 20), dtype=np.float32)
-    weight = rng.standard_normal((16, 16, 3, 3), dtype=np.float32)
-    clean = conv2d(x, weight, padding=1, algorithm="winograd")
-    x[2, 3, 9, 9] = poison
-    y = conv2d(x, weight, padding=1, algorithm="winograd")
-    direct = conv2d(x, weight, padding=1, algorithm="direct")
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (7, 2), (11, 4)])
+def test_a_nan_spreads_at_most_over_its_tiles(poison, kernel, stride, rng):
+    x = rng.standard_normal((4, 16, 40, 40), dtype=np.float32)
+    weight = rng.standard_normal((16, 16, kernel, kernel), dtype=np.float32)
+    clean = conv2d(x, weight, stride=stride, algorithm="winograd")
+    x[2, 3, 19, 21] = poison
+    y = conv2d(x, weight, stride=stride, algorithm="winograd")
+    direct = conv2d(x, weight, stride=stride, algorithm="direct")
     assert not np.isfinite(y[~np.isfinite(direct)]).any()
+    tile = 7 - -(-kernel // stride)
     spread = np.zeros(y.shape, bool)
-    spread[2, :, 8:12, 8:12] = True
+    for i, j in {(i // tile, j // tile) for _, _, i, j in np.argwhere(~np.isfinite(direct))}:
+        spread[2, :, i * tile : (i + 1) * tile, j * tile : (j + 1) * tile] = True
     np.testing.assert_array_equal(y[~spread], clean[~spread])
 
 
@@ -146,21 +174,31 @@ def test_when_it_is_taken(rng):
     def chosen(weight_shape=(32, 32, 3, 3), dtype=np.float32, batch=8, groups=1, **geometry):
         win = window(
             "test",
-            (28, 28),
+            geometry.get("size", (28, 28)),
             weight_shape[2:],
             geometry.get("stride", 1),
             1,
             geometry.get("dilation", 1),
         )
-        choice = choose("test", "auto", batch, np.zeros(weight_shape, dtype), win, groups)
+        weight = np.zeros(weight_shape, dtype)
+        choice = choose("test", geometry.get("what", "forward"), "auto", batch, weight, win, groups)
         return choice.algorithm, choice.tile
 
     assert chosen() == ("winograd", 4)
     assert chosen(batch=1) == ("winograd", 2)
+    assert chosen(batch=1, what="weights") == ("direct", 0)
     assert chosen(dtype=np.float64) == ("direct", 0)
-    assert chosen(weight_shape=(32, 32, 5, 5)) == ("direct", 0)
+    assert chosen(weight_shape=(32, 32, 5, 5)) == ("winograd", 2)
+    assert chosen(weight_shape=(32, 32, 4, 4)) == ("winograd", 3)
+    assert chosen(weight_shape=(32, 32, 2, 2)) == ("winograd", 5)
     assert chosen(weight_shape=(32, 3, 3, 3)) == ("direct", 0)
-    assert chosen(stride=2) == ("direct", 0)
+    assert chosen(weight_shape=(32, 32, 1, 1)) == ("direct", 0)
+    assert chosen(weight_shape=(32, 32, 6, 6)) == ("direct", 0)
+    assert chosen(weight_shape=(32, 32, 3, 5)) == ("direct", 0)
+    assert chosen(weight_shape=(32, 3, 7, 7), stride=2) == ("winograd", 3)
+    assert chosen(weight_shape=(32, 3, 11, 11), stride=4) == ("direct", 0)  # 5 x 5 outputs
+    assert chosen(weight_shape=(32, 3, 11, 11), stride=4, size=(57, 57)) == ("winograd", 4)
+    assert chosen(stride=2) == ("direct", 0)  # too little saved
     assert chosen(dilation=2) == ("direct", 0)
     assert chosen(weight_shape=(32, 16, 3, 3), groups=2) == ("direct", 0)
     cnnfast.set_conv_precision("exact")
@@ -188,9 +226,17 @@ def test_the_other_algorithms_agree(algorithm, groups, order, rng):
     weight = rng.standard_normal((9, 6 // groups, 3, 2), dtype=np.float32)
     bias = rng.standard_normal(9, dtype=np.float32)
     y = conv2d(x, weight, bias, (2, 1), 1, (1, 2), groups, algorithm=algorithm)
-    want = oracle.conv2d(x, weight, bias, (2, 1), 1, (1, 2), groups)
-    scale = oracle.conv2d_scale(x, weight, bias, (2, 1), 1, (1, 2), groups).max()
+    geometry = (2, 1), 1, (1, 2), groups
+    want = oracle.conv2d(x, weight, bias, *geometry)
+    scale = oracle.conv2d_scale(x, weight, bias, *geometry).max()
     assert np.abs(y - want).max() <= 3e-6 * scale
+
+    grad = images(rng, y.shape, order)
+    gradients = conv2d_backward(grad, x, weight, *geometry, algorithm=algorithm)
+    want = oracle.conv2d_backward(grad, x, weight, *geometry)
+    scales = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), *geometry)
+    for gradient, right, scale in zip(gradients, want, scales, strict=True):
+        assert np.abs(gradient - right).max() <= 3e-6 * scale.max()
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])

@@ -131,9 +131,9 @@ def test_the_first_convolution_computes_no_input_gradient(monkeypatch):
     asked = []
     genuine = nn.conv.conv2d_backward
 
-    def spy(*args, needs):
+    def spy(*args, needs, algorithm):
         asked.append(set(needs))
-        return genuine(*args, needs=needs)
+        return genuine(*args, needs=needs, algorithm=algorithm)
 
     monkeypatch.setattr("cnnfast.nn.conv.conv2d_backward", spy)
     model = Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))

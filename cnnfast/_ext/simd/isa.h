@@ -42,7 +42,9 @@
 #define INT int32_t
 #define LANES F32_LANES
 #define SMALL_LANES 4
+#define WITH_WINOGRAD
 #include "template.h"
+#undef WITH_WINOGRAD
 #undef DTYPE
 #undef REAL
 #undef INT
@@ -61,7 +63,7 @@
 #undef LANES
 #undef SMALL_LANES
 
-#define CF_TABLE(dtype, real)                                                                     \
+#define CF_TABLE(dtype, real, transforms)                                                          \
     {                                                                                              \
         .itemsize = sizeof(real), .lanes = VECTOR_BYTES / sizeof(real), .tile_rows = TILE_ROWS,    \
         .tile_vectors = TILE_VECTORS, .conv_tile = CF_PASTE(conv_tile, dtype, ISA),                \
@@ -76,14 +78,9 @@
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
-        .winograd4 = {CF_PASTE(winograd_input_4, dtype, ISA),                                       \
-                      CF_PASTE(winograd_output_4, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter_4, dtype, ISA)},                                    \
-        .winograd_spread = CF_PASTE(winograd_spread_4, dtype, ISA),                                \
-        .winograd_gather = CF_PASTE(winograd_gather_4, dtype, ISA),                                \
-        .winograd2 = {CF_PASTE(winograd_input_2, dtype, ISA),                                       \
-                      CF_PASTE(winograd_output_2, dtype, ISA),                                      \
-                      CF_PASTE(winograd_filter_2, dtype, ISA)},                                    \
+        .winograd = transforms,                                                                    \
     }
 
-const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA), CF_TABLE(f32, float), CF_TABLE(f64, double)};
+const cf_isa CF_ISA(ISA) = {CF_TEXT(ISA),
+                            CF_TABLE(f32, float, CF_PASTE(winograd, f32, ISA)),
+                            CF_TABLE(f64, double, NULL)};

@@ -13,16 +13,25 @@
 /* The largest tile of any instruction set, for buffers on the stack. */
 #define CF_MAX_TILE_ROWS 14
 
+/* The transforms of Winograd's F(m x m, r x r), with n = m + r - 1; see winograd.h. */
 typedef struct {
-    /* v[e] = B^T x B for each of the (m+2)^2 elements e, v_step apart, over whole vectors. */
+    int m, r;
+    /* v[e] = B^T x B for each of the n^2 elements e, v_step apart, over whole vectors. */
     void (*input)(char *v, ptrdiff_t v_step, const char *x, ptrdiff_t x_row_step,
                   ptrdiff_t x_step, ptrdiff_t vectors);
     /* y = A^T m A + bias, of which rows x columns pixels of `channels` are stored. */
     void (*output)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step, int rows, int columns,
                    const char *m, ptrdiff_t m_step, const char *bias, ptrdiff_t channels);
-    /* u[e] = G g G^T for a vector of filters; g holds the nine taps, a vector each. */
+    /* u[e] = G g G^T for a vector of filters; g holds the r^2 taps, a vector each. */
     void (*filter)(char *u, ptrdiff_t u_step, const char *g);
+    /* For the gradient of the filters: t[e] = A g A^T of a tile of the output's gradient, over
+     * whole vectors, and g = G^T u G, the r^2 taps, a vector each. */
+    void (*spread)(char *t, ptrdiff_t t_step, const char *g, ptrdiff_t g_row_step,
+                   ptrdiff_t g_step, ptrdiff_t vectors);
+    void (*gather)(char *g, const char *u, ptrdiff_t u_step);
 } cf_winograd;
+
+#define CF_WINOGRADS 5
 
 typedef struct {
     int itemsize;
@@ -98,14 +107,8 @@ typedef struct {
                        ptrdiff_t g_step, const char *winners, ptrdiff_t winners_step,
                        ptrdiff_t count);
 
-    /* Winograd's transforms for 3x3 filters and output tiles of 4x4 and of 2x2; see winograd.h. */
-    cf_winograd winograd4, winograd2;
-
-    /* For the gradient of the filters, with 4x4 tiles: t[e] = A g A^T of a tile of the output's
-     * gradient, and g = G^T u G, nine taps of a vector each. */
-    void (*winograd_spread)(char *t, ptrdiff_t t_step, const char *g, ptrdiff_t g_row_step,
-                            ptrdiff_t g_step, ptrdiff_t vectors);
-    void (*winograd_gather)(char *g, const char *u, ptrdiff_t u_step);
+    /* CF_WINOGRADS of them for float; NULL for double, which never takes that way. */
+    const cf_winograd *winograd;
 } cf_kernels;
 
 typedef struct {

@@ -62,9 +62,13 @@ static void NAME(copy2d)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step,
                          ptrdiff_t columns)
 {
     const ptrdiff_t size = sizeof(REAL);
-    if (y_column_step == size && x_column_step == size) {
+    if (y_column_step == size && x_column_step == size && columns > 2 * SMALL_LANES) {
         for (ptrdiff_t i = 0; i < rows; i++)
             memcpy(y + i * y_row_step, x + i * x_row_step, columns * size);
+        return;
+    }
+    if (y_column_step == size && x_column_step == size) { /* not worth a call of memcpy each */
+        NAME(copy_any)(y, y_row_step, size, x, x_row_step, size, rows, columns);
         return;
     }
     for (ptrdiff_t i = 0; i < rows; i += BLOCK) {

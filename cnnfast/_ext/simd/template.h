@@ -11,7 +11,9 @@
 #include "depthwise.h"
 #include "move.h"
 #include "pool.h"
+#ifdef WITH_WINOGRAD
 #include "winograd.h"
+#endif
 
 #undef NAME
 #undef VEC

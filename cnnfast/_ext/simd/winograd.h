@@ -1,81 +1,89 @@
-/* The transforms of Winograd's minimal filtering F(m x m, 3 x 3), on vectors of channels.
+/* The transforms of Winograd's minimal filtering F(m x m, r x r), on vectors of channels.
  *
- * With interpolation points p_0 .. p_n-2 and infinity, n = m + 2, and
+ * With interpolation points p_0 .. p_n-2 and infinity, n = m + r - 1, and
  * N_i(x) = product over j != i of (x - p_j), the one-dimensional transforms are
  *
  *     input    B^T d : the coefficients of N_i, and for infinity of the product over all points
- *     filter   G g   : (1, p_i, p_i^2) / N_i(p_i),             and for infinity (0, 0, 1)
+ *     filter   G g   : the polynomial g at p_i over N_i(p_i),  and for infinity its last coefficient
  *     output   A^T m : the powers 0 .. m-1 of p_i,             and for infinity the last power
  *
- * (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015.) The points come in
- * pairs +-a, so that sums and differences are shared. F(4, 3) takes 0, +-3/4, +-3/2: their error is
- * a quarter of that of the textbook's 0, +-1, +-2. F(2, 3) takes 0, +-1.
+ * (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015.) So what is particular
+ * to a set of points is how a polynomial is evaluated there, the transpose of that (`collect`), the
+ * scales 1 / N_i(p_i) and B^T. The points come in pairs +-a, so that sums and differences are
+ * shared. n = 6 takes 0, +-3/4, +-3/2: their error is a quarter of that of the textbook's 0, +-1,
+ * +-2. n = 4 takes 0, +-1.
+ *
+ * Vectors are read and written `step` apart: rows and columns of a tile take the same code. n, m, r
+ * and the counts of coefficients are constants wherever these functions are inlined.
  */
 #define A1 ((REAL)0.75)
 #define B1 ((REAL)1.5)
 #define A2 (A1 * A1)
 #define B2 (B1 * B1)
 
-/* d is read and t written `step` vectors apart: rows and columns take the same code. */
-CF_INLINE void NAME(input_4)(const VEC *d, VEC *t, const int step)
+CF_INLINE void NAME(evaluate_6)(const int count, const VEC *g, VEC *u, const int g_step,
+                                const int u_step)
 {
-    const VEC even_a = d[4 * step] - B2 * d[2 * step], odd_a = A1 * (d[3 * step] - B2 * d[step]);
-    const VEC even_b = d[4 * step] - A2 * d[2 * step], odd_b = B1 * (d[3 * step] - A2 * d[step]);
-    const VEC first = d[4 * step] - (A2 + B2) * d[2 * step] + A2 * B2 * d[0];
-    const VEC last = d[5 * step] - (A2 + B2) * d[3 * step] + A2 * B2 * d[step];
-    t[0] = first;
-    t[step] = even_a + odd_a;
-    t[2 * step] = even_a - odd_a;
-    t[3 * step] = even_b + odd_b;
-    t[4 * step] = even_b - odd_b;
-    t[5 * step] = last;
-}
-
-CF_INLINE void NAME(output_4)(const VEC *m, VEC *y, const int m_step, const int y_step)
-{
-    const VEC sum_a = m[m_step] + m[2 * m_step], difference_a = m[m_step] - m[2 * m_step];
-    const VEC sum_b = m[3 * m_step] + m[4 * m_step], difference_b = m[3 * m_step] - m[4 * m_step];
-    y[0] = m[0] + sum_a + sum_b;
-    y[y_step] = A1 * difference_a + B1 * difference_b;
-    y[2 * y_step] = A2 * sum_a + B2 * sum_b;
-    y[3 * y_step] = A1 * A2 * difference_a + B1 * B2 * difference_b + m[5 * m_step];
-}
-
-CF_INLINE void NAME(filter_4)(const VEC *g, VEC *u, const int g_step, const int u_step)
-{
-    const REAL scale_a = 1 / (2 * A2 * (A2 - B2)), scale_b = 1 / (2 * B2 * (B2 - A2));
-    const VEC even_a = scale_a * (g[0] + A2 * g[2 * g_step]), odd_a = scale_a * A1 * g[g_step];
-    const VEC even_b = scale_b * (g[0] + B2 * g[2 * g_step]), odd_b = scale_b * B1 * g[g_step];
-    u[0] = g[0] * (1 / (A2 * B2));
+    VEC even_a = g[0], even_b = g[0], odd_a = g[g_step], odd_b = g[g_step];
+    if (count > 2) {
+        even_a += A2 * g[2 * g_step];
+        even_b += B2 * g[2 * g_step];
+    }
+    if (count > 3) {
+        odd_a += A2 * g[3 * g_step];
+        odd_b += B2 * g[3 * g_step];
+    }
+    if (count > 4) {
+        even_a += A2 * A2 * g[4 * g_step];
+        even_b += B2 * B2 * g[4 * g_step];
+    }
+    odd_a *= A1;
+    odd_b *= B1;
+    u[0] = g[0];
     u[u_step] = even_a + odd_a;
     u[2 * u_step] = even_a - odd_a;
     u[3 * u_step] = even_b + odd_b;
     u[4 * u_step] = even_b - odd_b;
-    u[5 * u_step] = g[2 * g_step];
+    u[5 * u_step] = g[(count - 1) * g_step];
 }
 
-/* The transposes of the output's and the filter's, for the gradient of the filter: A g and G^T u. */
-CF_INLINE void NAME(spread_4)(const VEC *g, VEC *t, const int g_step, const int t_step)
+CF_INLINE void NAME(collect_6)(const int count, const VEC *u, VEC *g, const int u_step,
+                               const int g_step)
 {
-    const VEC even_a = g[0] + A2 * g[2 * g_step], odd_a = A1 * (g[g_step] + A2 * g[3 * g_step]);
-    const VEC even_b = g[0] + B2 * g[2 * g_step], odd_b = B1 * (g[g_step] + B2 * g[3 * g_step]);
-    t[0] = g[0];
-    t[t_step] = even_a + odd_a;
-    t[2 * t_step] = even_a - odd_a;
-    t[3 * t_step] = even_b + odd_b;
-    t[4 * t_step] = even_b - odd_b;
-    t[5 * t_step] = g[3 * g_step];
+    const VEC sum_a = u[u_step] + u[2 * u_step], difference_a = u[u_step] - u[2 * u_step];
+    const VEC sum_b = u[3 * u_step] + u[4 * u_step], difference_b = u[3 * u_step] - u[4 * u_step];
+    g[0] = u[0] + sum_a + sum_b;
+    g[g_step] = A1 * difference_a + B1 * difference_b;
+    if (count > 2)
+        g[2 * g_step] = A2 * sum_a + B2 * sum_b;
+    if (count > 3)
+        g[3 * g_step] = A1 * A2 * difference_a + B1 * B2 * difference_b;
+    if (count > 4)
+        g[4 * g_step] = A2 * A2 * sum_a + B2 * B2 * sum_b;
+    g[(count - 1) * g_step] += u[5 * u_step];
 }
 
-CF_INLINE void NAME(gather_4)(const VEC *u, VEC *g, const int u_step, const int g_step)
+CF_INLINE void NAME(scale_6)(const VEC *u, VEC *scaled, const int u_step, const int scaled_step)
 {
     const REAL scale_a = 1 / (2 * A2 * (A2 - B2)), scale_b = 1 / (2 * B2 * (B2 - A2));
-    const VEC sum_a = scale_a * (u[u_step] + u[2 * u_step]);
-    const VEC sum_b = scale_b * (u[3 * u_step] + u[4 * u_step]);
-    g[0] = u[0] * (1 / (A2 * B2)) + sum_a + sum_b;
-    g[g_step] = scale_a * A1 * (u[u_step] - u[2 * u_step]) +
-                scale_b * B1 * (u[3 * u_step] - u[4 * u_step]);
-    g[2 * g_step] = A2 * sum_a + B2 * sum_b + u[5 * u_step];
+    scaled[0] = u[0] * (1 / (A2 * B2));
+    scaled[scaled_step] = scale_a * u[u_step];
+    scaled[2 * scaled_step] = scale_a * u[2 * u_step];
+    scaled[3 * scaled_step] = scale_b * u[3 * u_step];
+    scaled[4 * scaled_step] = scale_b * u[4 * u_step];
+    scaled[5 * scaled_step] = u[5 * u_step];
+}
+
+CF_INLINE void NAME(input_6)(const VEC *d, VEC *t, const int step)
+{
+    const VEC even_a = d[4 * step] - B2 * d[2 * step], odd_a = A1 * (d[3 * step] - B2 * d[step]);
+    const VEC even_b = d[4 * step] - A2 * d[2 * step], odd_b = B1 * (d[3 * step] - A2 * d[step]);
+    t[0] = d[4 * step] - (A2 + B2) * d[2 * step] + A2 * B2 * d[0];
+    t[step] = even_a + odd_a;
+    t[2 * step] = even_a - odd_a;
+    t[3 * step] = even_b + odd_b;
+    t[4 * step] = even_b - odd_b;
+    t[5 * step] = d[5 * step] - (A2 + B2) * d[3 * step] + A2 * B2 * d[step];
 }
 
 #undef A1
@@ -83,80 +91,234 @@ CF_INLINE void NAME(gather_4)(const VEC *u, VEC *g, const int u_step, const int 
 #undef A2
 #undef B2
 
-CF_INLINE void NAME(input_2)(const VEC *d, VEC *t, const int step)
+CF_INLINE void NAME(evaluate_4)(const int count, const VEC *g, VEC *u, const int g_step,
+                                const int u_step)
 {
-    const VEC first = d[2 * step] - d[0], plus = d[2 * step] + d[step];
-    const VEC minus = d[2 * step] - d[step], last = d[3 * step] - d[step];
-    t[0] = first;
-    t[step] = plus;
-    t[2 * step] = minus;
-    t[3 * step] = last;
+    const VEC even = count > 2 ? g[0] + g[2 * g_step] : g[0];
+    u[0] = g[0];
+    u[u_step] = even + g[g_step];
+    u[2 * u_step] = even - g[g_step];
+    u[3 * u_step] = g[(count - 1) * g_step];
 }
 
-CF_INLINE void NAME(output_2)(const VEC *m, VEC *y, const int m_step, const int y_step)
+CF_INLINE void NAME(collect_4)(const int count, const VEC *u, VEC *g, const int u_step,
+                               const int g_step)
 {
-    y[0] = m[0] + m[m_step] + m[2 * m_step];
-    y[y_step] = m[m_step] - m[2 * m_step] + m[3 * m_step];
+    const VEC sum = u[u_step] + u[2 * u_step];
+    g[0] = u[0] + sum;
+    g[g_step] = u[u_step] - u[2 * u_step];
+    if (count > 2)
+        g[2 * g_step] = sum;
+    g[(count - 1) * g_step] += u[3 * u_step];
 }
 
-CF_INLINE void NAME(filter_2)(const VEC *g, VEC *u, const int g_step, const int u_step)
+CF_INLINE void NAME(scale_4)(const VEC *u, VEC *scaled, const int u_step, const int scaled_step)
 {
-    const VEC even = (REAL)0.5 * (g[0] + g[2 * g_step]), odd = (REAL)0.5 * g[g_step];
-    u[0] = -g[0];
-    u[u_step] = even + odd;
-    u[2 * u_step] = even - odd;
-    u[3 * u_step] = g[2 * g_step];
+    scaled[0] = -u[0];
+    scaled[scaled_step] = (REAL)0.5 * u[u_step];
+    scaled[2 * scaled_step] = (REAL)0.5 * u[2 * u_step];
+    scaled[3 * scaled_step] = u[3 * u_step];
 }
 
-/* t[e] = the N x N elements of A g A^T, t_step apart, over whole vectors of filters. */
-static void NAME(winograd_spread_4)(char *t, ptrdiff_t t_step, const char *g, ptrdiff_t g_row_step,
-                                   ptrdiff_t g_step, ptrdiff_t vectors)
+CF_INLINE void NAME(input_4)(const VEC *d, VEC *t, const int step)
+{
+    t[0] = d[2 * step] - d[0];
+    t[step] = d[2 * step] + d[step];
+    t[2 * step] = d[2 * step] - d[step];
+    t[3 * step] = d[3 * step] - d[step];
+}
+
+/* The two-dimensional transforms: columns first, then rows. */
+
+/* v[e] = the n x n elements of B^T x B. */
+CF_INLINE void NAME(winograd_input)(const int n, char *v, ptrdiff_t v_step, const char *x,
+                                    ptrdiff_t x_row_step, ptrdiff_t x_step, ptrdiff_t vectors)
 {
     for (ptrdiff_t c = 0; c < vectors * VECTOR_BYTES; c += VECTOR_BYTES) {
-        VEC in[16], half[24], out[36];
+        VEC d[36], t[36], out[36];
 #pragma GCC unroll 6
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < n; i++)
 #pragma GCC unroll 6
-            for (int j = 0; j < 4; j++)
-                in[i * 4 + j] = NAME(load)(g + i * g_row_step + j * g_step + c);
+            for (int j = 0; j < n; j++)
+                d[i * n + j] = NAME(load)(x + i * x_row_step + j * x_step + c);
 #pragma GCC unroll 6
-        for (int j = 0; j < 4; j++)
-            NAME(spread_4)(in + j, half + j, 4, 4);
+        for (int j = 0; j < n; j++)
+            n == 6 ? NAME(input_6)(d + j, t + j, n) : NAME(input_4)(d + j, t + j, n);
 #pragma GCC unroll 6
-        for (int i = 0; i < 6; i++)
-            NAME(spread_4)(half + i * 4, out + i * 6, 1, 1);
+        for (int i = 0; i < n; i++)
+            n == 6 ? NAME(input_6)(t + i * n, out + i * n, 1)
+                   : NAME(input_4)(t + i * n, out + i * n, 1);
 #pragma GCC unroll 36
-        for (int e = 0; e < 36; e++)
+        for (int e = 0; e < n * n; e++)
+            NAME(store)(v + e * v_step + c, out[e]);
+    }
+}
+
+CF_INLINE void NAME(evaluate)(const int n, const int count, const VEC *g, VEC *u, const int g_step,
+                              const int u_step)
+{
+    n == 6 ? NAME(evaluate_6)(count, g, u, g_step, u_step)
+           : NAME(evaluate_4)(count, g, u, g_step, u_step);
+}
+
+CF_INLINE void NAME(collect)(const int n, const int count, const VEC *u, VEC *g, const int u_step,
+                             const int g_step)
+{
+    n == 6 ? NAME(collect_6)(count, u, g, u_step, g_step)
+           : NAME(collect_4)(count, u, g, u_step, g_step);
+}
+
+CF_INLINE void NAME(scale)(const int n, VEC *u, const int step)
+{
+    n == 6 ? NAME(scale_6)(u, u, step, step) : NAME(scale_4)(u, u, step, step);
+}
+
+/* y = A^T m A + bias, of which rows x columns x channels are stored. */
+CF_INLINE void NAME(winograd_output)(const int n, const int m, char *y, ptrdiff_t y_row_step,
+                                     ptrdiff_t y_step, int rows, int columns, const char *products,
+                                     ptrdiff_t products_step, const char *bias, ptrdiff_t channels)
+{
+    for (ptrdiff_t c = 0; c < channels; c += LANES) {
+        VEC in[36], t[36], out[36];
+        const VEC b = NAME(load)(bias + c * sizeof(REAL));
+#pragma GCC unroll 36
+        for (int e = 0; e < n * n; e++)
+            in[e] = NAME(load)(products + e * products_step + c * sizeof(REAL));
+#pragma GCC unroll 6
+        for (int j = 0; j < n; j++)
+            NAME(collect)(n, m, in + j, t + j, n, n);
+#pragma GCC unroll 6
+        for (int i = 0; i < m; i++)
+            NAME(collect)(n, m, t + i * n, out + i * m, 1, 1);
+        char *at = y + c * sizeof(REAL);
+        if (rows == m && columns == m && channels - c >= LANES) {
+#pragma GCC unroll 6
+            for (int i = 0; i < m; i++)
+#pragma GCC unroll 6
+                for (int j = 0; j < m; j++)
+                    NAME(store)(at + i * y_row_step + j * y_step, out[i * m + j] + b);
+            continue;
+        }
+        const int count = channels - c < LANES ? channels - c : LANES;
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                NAME(store_part)(at + i * y_row_step + j * y_step, out[i * m + j] + b, count);
+    }
+}
+
+/* u[e] = the n x n elements of G g G^T, of the r x r taps of one vector of filters. */
+CF_INLINE void NAME(winograd_filter)(const int n, const int r, char *u, ptrdiff_t u_step,
+                                     const char *g)
+{
+    VEC in[36], t[36], out[36];
+#pragma GCC unroll 36
+    for (int e = 0; e < r * r; e++)
+        in[e] = NAME(load)(g + e * VECTOR_BYTES);
+#pragma GCC unroll 6
+    for (int j = 0; j < r; j++) {
+        NAME(evaluate)(n, r, in + j, t + j, r, r);
+        NAME(scale)(n, t + j, r);
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < n; i++) {
+        NAME(evaluate)(n, r, t + i * r, out + i * n, 1, 1);
+        NAME(scale)(n, out + i * n, 1);
+    }
+#pragma GCC unroll 36
+    for (int e = 0; e < n * n; e++)
+        NAME(store)(u + e * u_step, out[e]);
+}
+
+/* t[e] = the n x n elements of A g A^T, of m x m pixels of the output's gradient. */
+CF_INLINE void NAME(winograd_spread)(const int n, const int m, char *t, ptrdiff_t t_step,
+                                     const char *g, ptrdiff_t g_row_step, ptrdiff_t g_step,
+                                     ptrdiff_t vectors)
+{
+    for (ptrdiff_t c = 0; c < vectors * VECTOR_BYTES; c += VECTOR_BYTES) {
+        VEC in[36], half[36], out[36];
+#pragma GCC unroll 6
+        for (int i = 0; i < m; i++)
+#pragma GCC unroll 6
+            for (int j = 0; j < m; j++)
+                in[i * m + j] = NAME(load)(g + i * g_row_step + j * g_step + c);
+#pragma GCC unroll 6
+        for (int j = 0; j < m; j++)
+            NAME(evaluate)(n, m, in + j, half + j, m, m);
+#pragma GCC unroll 6
+        for (int i = 0; i < n; i++)
+            NAME(evaluate)(n, m, half + i * m, out + i * n, 1, 1);
+#pragma GCC unroll 36
+        for (int e = 0; e < n * n; e++)
             NAME(store)(t + e * t_step + c, out[e]);
     }
 }
 
-/* g = the nine taps of G^T u G, a vector each, from the N x N elements of u, u_step apart. */
-static void NAME(winograd_gather_4)(char *g, const char *u, ptrdiff_t u_step)
+/* g = the r x r taps of G^T u G, a vector each. */
+CF_INLINE void NAME(winograd_gather)(const int n, const int r, char *g, const char *u,
+                                     ptrdiff_t u_step)
 {
-    VEC in[36], half[18], out[9];
+    VEC in[36], half[36], out[36];
 #pragma GCC unroll 36
-    for (int e = 0; e < 36; e++)
+    for (int e = 0; e < n * n; e++)
         in[e] = NAME(load)(u + e * u_step);
 #pragma GCC unroll 6
-    for (int j = 0; j < 6; j++)
-        NAME(gather_4)(in + j, half + j, 6, 6);
-#pragma GCC unroll 3
-    for (int i = 0; i < 3; i++)
-        NAME(gather_4)(half + i * 6, out + i * 3, 1, 1);
-#pragma GCC unroll 9
-    for (int e = 0; e < 9; e++)
+    for (int j = 0; j < n; j++) {
+        NAME(scale)(n, in + j, n);
+        NAME(collect)(n, r, in + j, half + j, n, n);
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < r; i++) {
+        NAME(scale)(n, half + i * n, 1);
+        NAME(collect)(n, r, half + i * n, out + i * r, 1, 1);
+    }
+#pragma GCC unroll 36
+    for (int e = 0; e < r * r; e++)
         NAME(store)(g + e * VECTOR_BYTES, out[e]);
 }
 
-#define M 4
-#define N 6
-#include "winograd_tile.h"
-#undef M
-#undef N
+#define SIZED(name, m, r) NAME(CF_GLUE(CF_GLUE(winograd_##name, m), r))
 
-#define M 2
-#define N 4
-#include "winograd_tile.h"
-#undef M
-#undef N
+#define WINOGRAD(m, r)                                                                             \
+    static void SIZED(input, m, r)(char *v, ptrdiff_t v_step, const char *x, ptrdiff_t x_row_step, \
+                                   ptrdiff_t x_step, ptrdiff_t vectors)                            \
+    {                                                                                              \
+        NAME(winograd_input)(m + r - 1, v, v_step, x, x_row_step, x_step, vectors);                \
+    }                                                                                              \
+    static void SIZED(output, m, r)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step, int rows,     \
+                                    int columns, const char *products, ptrdiff_t products_step,    \
+                                    const char *bias, ptrdiff_t channels)                          \
+    {                                                                                              \
+        NAME(winograd_output)(m + r - 1, m, y, y_row_step, y_step, rows, columns, products,        \
+                              products_step, bias, channels);                                      \
+    }                                                                                              \
+    static void SIZED(filter, m, r)(char *u, ptrdiff_t u_step, const char *g)                      \
+    {                                                                                              \
+        NAME(winograd_filter)(m + r - 1, r, u, u_step, g);                                         \
+    }                                                                                              \
+    static void SIZED(spread, m, r)(char *t, ptrdiff_t t_step, const char *g,                      \
+                                    ptrdiff_t g_row_step, ptrdiff_t g_step, ptrdiff_t vectors)     \
+    {                                                                                              \
+        NAME(winograd_spread)(m + r - 1, m, t, t_step, g, g_row_step, g_step, vectors);            \
+    }                                                                                              \
+    static void SIZED(gather, m, r)(char *g, const char *u, ptrdiff_t u_step)                      \
+    {                                                                                              \
+        NAME(winograd_gather)(m + r - 1, r, g, u, u_step);                                         \
+    }                                                                                              \
+    struct cf_ignored /* for the semicolon after it */
+
+WINOGRAD(4, 3);
+WINOGRAD(2, 3);
+WINOGRAD(5, 2);
+WINOGRAD(3, 4);
+WINOGRAD(2, 5);
+
+#define SIZES(m, r)                                                                                \
+    {m, r, SIZED(input, m, r), SIZED(output, m, r), SIZED(filter, m, r), SIZED(spread, m, r),      \
+     SIZED(gather, m, r)}
+
+static const cf_winograd NAME(winograd)[] = {SIZES(4, 3), SIZES(2, 3), SIZES(5, 2), SIZES(3, 4),
+                                             SIZES(2, 5)};
+
+#undef SIZED
+#undef WINOGRAD
+#undef SIZES

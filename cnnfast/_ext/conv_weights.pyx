@@ -15,9 +15,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport cf_task, parallel, threads_for
-from cnnfast._ext.workspace cimport (
-    TILE_BYTES, allocate, pack_tile, release, rounded_up,
-)
+from cnnfast._ext.workspace cimport TILE_BYTES, allocate, pack_tile, release, rounded_up
 
 cdef enum:
     POSITIONS = 512   # of one block, at most: one long chain of additions loses two digits
@@ -44,7 +42,7 @@ cdef struct Gradient:
     char* partial    # sums of every strip and part
     char* ones
     char* scratch
-    Py_ssize_t x_bytes, g_bytes
+    Py_ssize_t x_bytes, windows_bytes, g_bytes
 
 
 cdef struct Block:
@@ -107,6 +105,11 @@ cdef inline Py_ssize_t in_columns(const Gradient* job) noexcept nogil:
     return (job.block_cols - 1) * job.cols.stride + (job.cols.kernel - 1) * job.cols.dilation + 1
 
 
+cdef inline Py_ssize_t in_rows(const Gradient* job) noexcept nogil:
+    """Input rows under a block."""
+    return (job.block_rows - 1) * job.rows.stride + (job.rows.kernel - 1) * job.rows.dilation + 1
+
+
 cdef void plan_runs(Gradient* job) noexcept:
     cdef Py_ssize_t itemsize = job.x.itemsize, tile = job.k.tile_rows
     cdef Py_ssize_t R = job.rows.kernel, S = job.cols.kernel
@@ -124,7 +127,10 @@ cdef void plan_runs(Gradient* job) noexcept:
     job.sums_bytes = rounded_up(job.run * job.spans * job.span_step * itemsize, 64)
     if job.narrow:
         plan_blocks(job, job.run, job.span * itemsize)
-        job.x_bytes = job.block_rows * job.block_cols * job.span * itemsize
+        job.windows_bytes = job.block_rows * job.block_cols * job.span * itemsize
+        # A tile's vectors may run past the last span.
+        job.windows_bytes += job.k.tile_vectors * job.k.lanes * itemsize
+        job.x_bytes = job.windows_bytes + in_rows(job) * in_columns(job) * job.c_in * itemsize
     else:
         plan_blocks(job, job.run, job.c_in * job.cols.stride * itemsize)
         job.x_bytes = job.block_rows * in_columns(job) * job.c_in * itemsize
@@ -217,31 +223,31 @@ cdef void pack_rows(
 cdef void pack_windows(
     const Gradient* job, const Block* block, Py_ssize_t channel, char* x_tile
 ) noexcept nogil:
-    """Pack the windows of a block, position by position: im2col, with (R, S, C) innermost."""
-    cdef Py_ssize_t i, r, s, h, first, last, w, itemsize = job.x.itemsize
-    cdef Py_ssize_t step = job.span * itemsize
-    cdef const char* plane = job.x.data + block.n * job.x.sn + channel * job.x.sc
+    """Pack the windows of a block, position by position: im2col, with (R, S, C) innermost.
+
+    They are taken from the block's input, itself packed with its padding behind them."""
+    cdef Py_ssize_t pixel = job.c_in * job.x.itemsize, row = in_columns(job) * pixel
+    cdef Py_ssize_t step = job.span * job.x.itemsize, span = job.cols.kernel * job.c_in
+    cdef Py_ssize_t spans = 1, i, r, s
+    cdef char* padded = x_tile + job.windows_bytes
+    cdef const char* source
     cdef char* target
-    memset(x_tile, 0, block.rows * block.cols * step)
+    if job.cols.dilation > 1:
+        span, spans = job.c_in, job.cols.kernel
+    pack_tile(
+        job.k, &job.x, block.n, channel, job.c_in, block.row * job.rows.stride - job.rows.before, 1,
+        in_rows(job), block.col * job.cols.stride - job.cols.before, in_columns(job), padded,
+        job.c_in,
+    )
     for i in range(block.rows):
         for r in range(job.rows.kernel):
-            h = (block.row + i) * job.rows.stride - job.rows.before + r * job.rows.dilation
-            if not 0 <= h < job.x.h:
-                continue
-            for s in range(job.cols.kernel):
-                # Of the block's columns, first..last-1 find tap s inside the input.
-                w = block.col * job.cols.stride - job.cols.before + s * job.cols.dilation
-                first = 0 if w >= 0 else (-w + job.cols.stride - 1) // job.cols.stride
-                last = 0 if w >= job.x.w else (job.x.w - 1 - w) // job.cols.stride + 1
-                last = min(last, block.cols)
-                if first >= last:
-                    continue
-                target = x_tile + (i * block.cols + first) * step
-                target += (r * job.cols.kernel + s) * job.c_in * itemsize
+            source = padded + (i * job.rows.stride + r * job.rows.dilation) * row
+            target = x_tile + i * block.cols * step + r * job.cols.kernel * pixel
+            for s in range(spans):
                 job.k.copy2d(
-                    target, step, itemsize,
-                    plane + h * job.x.sh + (w + first * job.cols.stride) * job.x.sw,
-                    job.cols.stride * job.x.sw, job.x.sc, last - first, job.c_in,
+                    target + s * pixel, step, job.x.itemsize,
+                    source + s * job.cols.dilation * pixel, job.cols.stride * pixel,
+                    job.x.itemsize, block.cols, span,
                 )
 
 

@@ -16,7 +16,7 @@ Pass = Literal["forward", "input", "weights"]
 # Fewer output tiles than this do not pay for transforming the filters for 4x4 tiles.
 FEW_TILES = 64
 # With fewer than this, the sums of transformed products are too much to add and transform back.
-FEW_TILES_FOR_WEIGHTS = 96
+FEW_TILES_FOR_WEIGHTS = 40
 # With fewer channels than this on either side, transforming takes longer than it saves.
 FEW_CHANNELS, FEW_FILTERS = 12, 16
 # What transforming costs has to be saved as well.

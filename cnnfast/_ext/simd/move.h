@@ -38,6 +38,20 @@ CF_INLINE void NAME(copy_any)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_
                 NAME(at)(x + i * x_row_step + j * x_column_step);
 }
 
+CF_INLINE void NAME(copy_row)(char *y, const char *x, ptrdiff_t columns)
+{
+    if (columns > 4 * SMALL_LANES) {
+        memcpy(y, x, columns * sizeof(REAL));
+        return;
+    }
+    /* Too short for a call. */
+    ptrdiff_t j = 0;
+    for (; j + SMALL_LANES <= columns; j += SMALL_LANES)
+        NAME(store_small)(y + j * sizeof(REAL), NAME(load_small)(x + j * sizeof(REAL)));
+    for (; j < columns; j++)
+        ((REAL *)y)[j] = ((const REAL *)x)[j];
+}
+
 /* A block of a transpose, small square by small square: y's columns and x's rows are contiguous. */
 CF_INLINE void NAME(transpose_block)(char *y, ptrdiff_t y_row_step, const char *x,
                                      ptrdiff_t x_column_step, ptrdiff_t rows, ptrdiff_t columns)
@@ -62,13 +76,9 @@ static void NAME(copy2d)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step,
                          ptrdiff_t columns)
 {
     const ptrdiff_t size = sizeof(REAL);
-    if (y_column_step == size && x_column_step == size && columns > 2 * SMALL_LANES) {
+    if (y_column_step == size && x_column_step == size) {
         for (ptrdiff_t i = 0; i < rows; i++)
-            memcpy(y + i * y_row_step, x + i * x_row_step, columns * size);
-        return;
-    }
-    if (y_column_step == size && x_column_step == size) { /* not worth a call of memcpy each */
-        NAME(copy_any)(y, y_row_step, size, x, x_row_step, size, rows, columns);
+            NAME(copy_row)(y + i * y_row_step, x + i * x_row_step, columns);
         return;
     }
     for (ptrdiff_t i = 0; i < rows; i += BLOCK) {

@@ -27,12 +27,13 @@ from cnnfast._version import version as __version__
 
 if TYPE_CHECKING:
     from cnnfast import data, functional, io, models, nn, optim, training
-    from cnnfast.functional import set_conv_precision
+    from cnnfast.functional import explain_conv2d, set_conv_precision
     from cnnfast.io import load_weights, save_weights
 
 __all__ = [
     "__version__",
     "data",
+    "explain_conv2d",
     "functional",
     "get_num_threads",
     "io",
@@ -49,7 +50,12 @@ __all__ = [
 
 # Loaded when first asked for, so that `import cnnfast` costs next to nothing.
 _SUBPACKAGES = ("data", "functional", "io", "models", "nn", "optim", "training")
-_HOMES = {"load_weights": "io", "save_weights": "io", "set_conv_precision": "functional"}
+_HOMES = {
+    "explain_conv2d": "functional",
+    "load_weights": "io",
+    "save_weights": "io",
+    "set_conv_precision": "functional",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -12,8 +12,8 @@ lanes are the channels takes the tile's place.
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
-from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport (
     TILE_BYTES, allocate, pack_tile, release, rounded_up,
@@ -52,6 +52,7 @@ cdef struct Conv:
     Axis rows, cols
     Panels panels
     char* bias  # as long as all panels are wide
+    cf_epilogue after
     # Blocks of the output, and how the panels are dealt out to items.
     Py_ssize_t block_rows, block_cols, row_blocks, col_blocks, panel_chunks
     bint direct   # read x where it lies
@@ -82,13 +83,16 @@ cdef class PackedFilters:
         release(self.space)
 
 
-def forward(x, PackedFilters filters, bias, y, rows, cols):
-    """y = conv(x, filters) + bias. `bias` is a (1, 1, 1, K) array or None."""
+def forward(x, PackedFilters filters, bias, y, rows, cols, residual=None, bint relu=False):
+    """y = conv(x, filters) + bias + residual, if `relu` no less than 0.
+
+    `bias` is a (1, 1, 1, K) array or None; a residual or relu wants y channels-last."""
     cdef Conv conv
     cdef Image b
     conv.x, conv.y = image(x), image(y, True)
     conv.rows, conv.cols = axis(rows), axis(cols)
     conv.panels = filters.panels
+    conv.after = epilogue(&conv.y, residual, relu)
     if bias is None:
         run(&conv, NULL, 0)
     else:
@@ -121,6 +125,7 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
                 kernels_for(w.itemsize), groups, w.n // groups, w.c, conv.rows.kernel,
                 conv.cols.kernel,
             )
+            conv.after.residual, conv.after.relu = 0, False
             conv.x, conv.y = grad, whole  # anew: `run` may flatten them
             conv.y.data += i * whole.sh + j * whole.sw
             conv.y.sh, conv.y.sw = whole.sh * down.stride, whole.sw * across.stride
@@ -452,11 +457,12 @@ cdef inline void compute_row(
 ) noexcept nogil:
     """One row of a block for one panel: tiles of nearly equal length."""
     cdef Py_ssize_t x_step = conv.cols.stride * conv.pixel_bytes, i = 0, tiles, rows
+    cdef const cf_epilogue* after = &conv.after if conv.after.relu or conv.after.residual else NULL
     cdef int vectors = <int> ((channels + conv.k.lanes - 1) // conv.k.lanes)
     if conv.panels.depthwise:
         conv.k.depthwise_tile(
             vectors, <int> channels, cols, y, y_step, x, x_step, conv.taps, conv.n_taps, weights,
-            bias,
+            bias, after,
         )
         return
     tiles = (cols + conv.k.tile_rows - 1) // conv.k.tile_rows
@@ -464,7 +470,7 @@ cdef inline void compute_row(
         rows = (cols - i + tiles - 1) // tiles
         conv.k.conv_tile(
             <int> rows, vectors, <int> channels, y + i * y_step, y_step, x + i * x_step, x_step,
-            conv.taps, conv.n_taps, conv.depth, weights, bias,
+            conv.taps, conv.n_taps, conv.depth, weights, bias, after,
         )
         i += rows
         tiles -= 1

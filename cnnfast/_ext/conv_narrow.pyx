@@ -29,10 +29,9 @@ cdef struct Narrow:
     Py_ssize_t g_bytes, window_bytes, band_bytes
 
 
-def suits(x, weight, Py_ssize_t groups):
+def suits(Py_ssize_t channels, Py_ssize_t taps, Py_ssize_t itemsize):
     """Whether the input's channels fill less than half a vector, and the window is no pixel."""
-    cdef Image image_x = image(x), w = image(weight)
-    return w.c * 2 < kernels_for(image_x.itemsize).lanes and w.h * w.w > 1 and w.n > groups
+    return 2 * channels < kernels_for(itemsize).lanes and taps > 1
 
 
 def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
@@ -159,7 +158,7 @@ cdef void multiply(
                 <int> rows, <int> (channels // job.k.lanes), <int> channels,
                 windows + i * y_step + panel * job.width * itemsize, y_step,
                 g + i * g_step, g_step, &no_offset, 1, job.c_out,
-                packed + job.width * itemsize, packed,
+                packed + job.width * itemsize, packed, NULL,
             )
             i += rows
             tiles -= 1

@@ -1,6 +1,10 @@
 cdef extern from "simd/kernels.h" nogil:
     const int CF_MAX_TILE_ROWS
 
+    ctypedef struct cf_epilogue:
+        Py_ssize_t residual
+        int relu
+
     const int CF_WINOGRADS
 
     ctypedef struct cf_winograd:
@@ -8,8 +12,8 @@ cdef extern from "simd/kernels.h" nogil:
         void (*input)(char* v, Py_ssize_t v_step, const char* x, Py_ssize_t x_row_step,
                       Py_ssize_t x_step, Py_ssize_t vectors) noexcept nogil
         void (*output)(char* y, Py_ssize_t y_row_step, Py_ssize_t y_step, int rows, int columns,
-                       const char* m, Py_ssize_t m_step, const char* bias,
-                       Py_ssize_t channels) noexcept nogil
+                       const char* m, Py_ssize_t m_step, const char* bias, Py_ssize_t channels,
+                       const cf_epilogue* after) noexcept nogil
         void (*filter)(char* u, Py_ssize_t u_step, const char* g) noexcept nogil
         void (*spread)(char* t, Py_ssize_t t_step, const char* g, Py_ssize_t g_row_step,
                        Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
@@ -19,8 +23,8 @@ cdef extern from "simd/kernels.h" nogil:
         int itemsize, lanes, tile_rows, tile_vectors
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
                           const char* x, Py_ssize_t x_step, const Py_ssize_t* taps,
-                          Py_ssize_t n_taps, Py_ssize_t depth, const char* w,
-                          const char* bias) noexcept nogil
+                          Py_ssize_t n_taps, Py_ssize_t depth, const char* w, const char* bias,
+                          const cf_epilogue* after) noexcept nogil
         void (*outer_tile)(int rows, int vectors, char* sums, Py_ssize_t sums_step,
                            const char* g, Py_ssize_t g_row_step, Py_ssize_t g_step,
                            const char* x, Py_ssize_t x_row_step, Py_ssize_t x_step,
@@ -31,7 +35,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*depthwise_tile)(int vectors, int channels, Py_ssize_t positions, char* y,
                                Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
                                const Py_ssize_t* taps, Py_ssize_t n_taps, const char* w,
-                               const char* bias) noexcept nogil
+                               const char* bias, const cf_epilogue* after) noexcept nogil
         void (*depthwise_sums)(int vectors, char* sums, const char* g, Py_ssize_t g_row_step,
                                Py_ssize_t g_step, const char* x, Py_ssize_t x_row_step,
                                Py_ssize_t x_step, Py_ssize_t grid_rows,

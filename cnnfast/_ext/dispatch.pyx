@@ -27,6 +27,12 @@ def chosen_isa():
     return chosen.name.decode()
 
 
+def register_tile(Py_ssize_t itemsize):
+    """Accumulators of the tile that a matrix product keeps in registers: rows, and elements."""
+    cdef const cf_kernels* k = kernels_for(itemsize)
+    return k.tile_rows, k.tile_vectors * k.lanes
+
+
 def compiler():
     """Name and version of the compiler that built the microkernels."""
     return cf_compiler().decode()

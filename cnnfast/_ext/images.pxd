@@ -7,6 +7,8 @@ from cpython.buffer cimport (
     Py_buffer, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 
+from cnnfast._ext.dispatch cimport cf_epilogue
+
 cdef struct Image:
     char* data
     Py_ssize_t itemsize
@@ -56,3 +58,12 @@ cdef inline void reach(
     cdef Py_ssize_t high = 0 if offset >= a.size else (a.size - 1 - offset) // a.stride + 1
     first[0] = min(low, a.out)
     last[0] = max(min(high, a.out), first[0])
+
+
+cdef inline cf_epilogue epilogue(const Image* y, object residual, bint relu) except *:
+    """What follows a convolution to y: `residual` is added, an array of y's strides, or None."""
+    cdef cf_epilogue after
+    after.residual, after.relu = 0, relu
+    if residual is not None:
+        after.residual = image(residual).data - y.data
+    return after

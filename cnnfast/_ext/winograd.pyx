@@ -10,8 +10,8 @@ A stride becomes channels (see phases.pxd): those of the input forward, of the o
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_kernels, cf_winograd, kernels_for
-from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_epilogue, cf_kernels, cf_winograd, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
 from cnnfast._ext.phases cimport Run, inside, pack_phases, run_at, taps_of
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport allocate, release, rounded_up
@@ -47,6 +47,7 @@ cdef struct Winograd:
     Py_ssize_t stride, top, left
     Py_ssize_t c_padded, k_padded
     char* bias     # k_padded values
+    cf_epilogue after
     # Blocks of tiles: of images, rows and columns.
     Py_ssize_t tile_rows, tile_cols
     Py_ssize_t block_images, block_rows, block_cols
@@ -71,13 +72,16 @@ cdef class TransformedFilters:
         release(self.space)
 
 
-def forward(x, TransformedFilters filters, bias, y, rows, cols):
-    """y = conv(x, filters) + bias. `bias` is a (1, 1, 1, K) array or None."""
+def forward(x, TransformedFilters filters, bias, y, rows, cols, residual=None, bint relu=False):
+    """y = conv(x, filters) + bias + residual, if `relu` no less than 0.
+
+    `bias` is a (1, 1, 1, K) array or None; a residual or relu wants y channels-last."""
     cdef Winograd job
     cdef Image b
     job.x, job.y, job.u = image(x), image(y, True), filters.u
     job.rows, job.cols = axis(rows), axis(cols)
     job.stride, job.top, job.left = 1, 0, 0
+    job.after = epilogue(&job.y, residual, relu)
     if bias is None:
         run(&job, NULL, 0)
     else:
@@ -95,6 +99,7 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t tile):
     space = transform(&turning, tile)
     job.x, job.y, job.u = image(g), image(gx, True), turning.u
     job.stride = down.stride
+    job.after.residual, job.after.relu = 0, False
     job.rows = turned(&down, job.u.r, &job.top)
     job.cols = turned(&across, job.u.r, &job.left)
     try:
@@ -328,6 +333,7 @@ cdef void multiply(const Winograd* job, Py_ssize_t tiles, const char* v, char* m
                     m + e * job.m_element + i * m_step + panel * job.u.width * itemsize, m_step,
                     v + e * job.v_element + i * v_step, v_step, &no_offset, 1, job.u.c_in,
                     job.u.data + panel * job.u.panel_bytes + e * job.u.element_bytes, <char*> zeros,
+                    NULL,
                 )
                 i += rows
                 left -= 1
@@ -346,11 +352,13 @@ cdef void store_tile(
         job.u.transform.output(
             results + i * job.result_image + r * job.u.m * job.result_row + s * job.u.m * pixel,
             job.result_row, pixel, rows, cols, m, job.m_element, job.bias, job.u.c_out,
+            NULL,
         )
     else:
         job.u.transform.output(
             job.y.data + n * job.y.sn + h * job.y.sh + w * job.y.sw, job.y.sh, job.y.sw, rows, cols,
             m, job.m_element, job.bias, job.u.c_out,
+            &job.after if job.after.relu or job.after.residual else NULL,
         )
 
 

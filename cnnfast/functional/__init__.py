@@ -14,6 +14,7 @@ from cnnfast.functional.activation import (
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.functional.dropout import dropout, dropout_backward
+from cnnfast.functional.explain import explain_conv2d
 from cnnfast.functional.global_pool import (
     global_avg_pool2d,
     global_avg_pool2d_backward,
@@ -46,6 +47,7 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "dropout_backward",
+    "explain_conv2d",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "global_max_pool2d",

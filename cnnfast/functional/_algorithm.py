@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -64,30 +64,41 @@ def set_conv_precision(precision: Precision) -> None:
     _precision = precision
 
 
-def choose(
-    function: str,
-    what: Pass,
-    algorithm: str,
-    batch: int,
-    weight: np.ndarray,
-    win: Window,
-    groups: int,
-) -> Choice:
-    """Settle on an algorithm for a convolution of `batch` images.
+def get_conv_precision() -> Precision:
+    """What `set_conv_precision` has set."""
+    return _precision
 
-    Raises
-    ------
-    ValueError
-        For an unknown algorithm, or "winograd" where it does not apply.
-    """
+
+def check_algorithm(function: str, algorithm: Algorithm) -> None:
+    """Raise ValueError for an unknown algorithm."""
     if algorithm not in ("auto", "direct", "winograd", "im2col"):
         raise ValueError(
             f'{function}: algorithm must be "auto", "direct", "winograd" or "im2col", '
             f"got {algorithm!r}"
         )
+
+
+def choose(
+    function: str,
+    what: Pass,
+    algorithm: Algorithm,
+    batch: int,
+    weight: tuple[int, ...],
+    dtype: np.dtype,
+    win: Window,
+    groups: int,
+    precision: Precision,
+) -> Choice:
+    """Settle on an algorithm for a convolution of `batch` images with filters of shape `weight`.
+
+    Raises
+    ------
+    ValueError
+        For "winograd" where it does not apply.
+    """
     if algorithm in ("direct", "im2col"):
-        return Choice(cast(Algorithm, algorithm), 0, "asked for")
-    obstacle = _obstacle(weight, win, groups)
+        return Choice(algorithm, 0, "asked for")
+    obstacle = _obstacle(dtype, win, groups)
     if algorithm == "winograd":
         if obstacle:
             raise ValueError(f'{function}: algorithm "winograd" does not apply: {obstacle}')
@@ -95,15 +106,15 @@ def choose(
         return Choice("winograd", tile, "asked for")
     if obstacle:
         return Choice("direct", 0, obstacle)
-    if _precision == "exact":
+    if precision == "exact":
         return Choice("direct", 0, 'the precision is set to "exact"')
     tile, tiles = _tiles(what, batch, win)
-    channels = weight.shape[1] * win.rows.stride**2
-    if channels < FEW_CHANNELS or weight.shape[0] < FEW_FILTERS:
+    channels = weight[1] * win.rows.stride**2
+    if channels < FEW_CHANNELS or weight[0] < FEW_FILTERS:
         return Choice("direct", 0, "too few channels to pay for the transforms")
     if what == "weights" and tiles < FEW_TILES_FOR_WEIGHTS:
         return Choice("direct", 0, f"fewer than {FEW_TILES_FOR_WEIGHTS} tiles")
-    saving = _saving(batch, tile, tiles, win)
+    saving = _saving(tile, win)
     if saving < LEAST_SAVING:
         return Choice("direct", 0, f"it would save only a factor {saving:.1f}")
     return Choice("winograd", tile, f"a factor {saving:.1f} fewer multiplications")
@@ -117,21 +128,25 @@ def _taps(win: Window) -> int:
 def _tiles(what: Pass, batch: int, win: Window) -> tuple[int, int]:
     """Outputs of a tile's side, and how many tiles the batch takes."""
     tile = LARGE_SIDE + 1 - _taps(win)
-    tiles = batch * -(-win.rows.out // tile) * -(-win.columns.out // tile)
-    if _taps(win) == 3 and tiles < FEW_TILES and what != "weights":
-        return 2, batch * -(-win.rows.out // 2) * -(-win.columns.out // 2)
-    return tile, tiles
+    if _taps(win) == 3 and batch * _tiles_of_an_image(tile, win) < FEW_TILES and what != "weights":
+        tile = 2
+    return tile, batch * _tiles_of_an_image(tile, win)
 
 
-def _saving(batch: int, tile: int, tiles: int, win: Window) -> float:
+def _tiles_of_an_image(tile: int, win: Window) -> int:
+    return -(-win.rows.out // tile) * -(-win.columns.out // tile)
+
+
+def _saving(tile: int, win: Window) -> float:
     """How many times as many multiplications the direct way takes."""
-    direct = batch * win.rows.out * win.columns.out * win.rows.kernel * win.columns.kernel
-    return direct / (tiles * ((tile + _taps(win) - 1) * win.rows.stride) ** 2)
+    direct = win.rows.out * win.columns.out * win.rows.kernel * win.columns.kernel
+    inputs = (tile + _taps(win) - 1) * win.rows.stride
+    return direct / (_tiles_of_an_image(tile, win) * inputs**2)
 
 
-def _obstacle(weight: np.ndarray, win: Window, groups: int) -> str:
+def _obstacle(dtype: np.dtype, win: Window, groups: int) -> str:
     """Why Winograd's way does not apply, or nothing."""
-    if weight.dtype != np.float32:
+    if dtype != np.float32:
         return "it is for float32 only"
     if win.rows.kernel != win.columns.kernel or win.rows.stride != win.columns.stride:
         return "it is for square filters and strides"

@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from cnnfast._ext.workspace import to_alignment
+
 ALIGNMENT = 64
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 AXES = {
     1: "(features,)",
@@ -38,7 +40,8 @@ def float_array(function: str, name: str, value: np.ndarray, ndim: int | None = 
         if isinstance(value, np.ma.MaskedArray):
             raise TypeError(f"{function}: {name} is a masked array; fill it first (x.filled(0))")
         value = np.asarray(value)
-    if value.dtype not in FLOATS:
+    dtype = value.dtype
+    if dtype is not FLOAT32 and dtype is not FLOAT64 and dtype not in FLOATS:
         raise TypeError(
             f"{function}: {name} must be float32 or float64, got {value.dtype} "
             f"(convert it with .astype(numpy.float32))"
@@ -47,7 +50,7 @@ def float_array(function: str, name: str, value: np.ndarray, ndim: int | None = 
         raise ValueError(
             f"{function}: {name} must have {ndim} dimensions {AXES[ndim]}, got shape {value.shape}"
         )
-    if not value.flags.aligned or any(stride % value.itemsize for stride in value.strides):
+    if not value.flags.aligned:
         value = value.copy(order="K")
     return value
 
@@ -141,21 +144,26 @@ def is_channels_last(x: np.ndarray) -> bool:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, aligned to a cache line as vector stores like it."""
-    size = math.prod(shape) * dtype.itemsize
+    block = _block(shape, dtype)
+    return np.ndarray(shape, dtype, block, to_alignment(block))
+
+
+def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) -> np.ndarray:
+    """An uninitialised, aligned (N, C, H, W) array in one of the two memory orders."""
+    if not channels_last:
+        return empty(shape, dtype)
+    _, c, h, w = shape
+    block, size = _block(shape, dtype), dtype.itemsize
+    strides = (h * w * c * size, size, w * c * size, c * size)
+    return np.ndarray(shape, dtype, block, to_alignment(block), strides)
+
+
+def _block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Memory for an array, with room to align it."""
     try:
-        block = np.empty(size + ALIGNMENT, np.uint8)
+        return np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
     except (MemoryError, ValueError):  # ValueError: more bytes than an index can count
         raise MemoryError(f"no room for a result of shape {shape} and dtype {dtype}") from None
-    start = -block.ctypes.data % ALIGNMENT
-    return block[start : start + size].view(dtype).reshape(shape)
-
-
-def empty_image(shape: Sequence[int], dtype: np.dtype, channels_last: bool) -> np.ndarray:
-    """An uninitialised, aligned (N, C, H, W) array in one of the two memory orders."""
-    n, c, h, w = shape
-    if channels_last:
-        return empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
-    return empty((n, c, h, w), dtype)
 
 
 def empty_like(x: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:

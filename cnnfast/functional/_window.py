@@ -61,6 +61,8 @@ class Window(NamedTuple):
 
 def pair(function: str, name: str, value: Pair, minimum: int) -> tuple[int, int]:
     """Turn an int, or two, into a pair of ints not below `minimum`."""
+    if type(value) is int and minimum <= value <= LARGEST:
+        return value, value
     values = (value, value) if not isinstance(value, (tuple, list)) else tuple(value)
     if len(values) != 2:
         raise ValueError(f"{function}: {name} must be an int or a pair of ints, got {value!r}")
@@ -93,6 +95,8 @@ def _sides(
     dilation: tuple[int, int],
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Padding in any accepted form as ((top, bottom), (left, right))."""
+    if type(padding) is int and 0 <= padding <= LARGEST:
+        return (padding, padding), (padding, padding)
     if isinstance(padding, str):
         if padding == "valid":
             return (0, 0), (0, 0)

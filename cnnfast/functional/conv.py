@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cnnfast._ext import winograd as _winograd
 from cnnfast._ext import winograd_weights as _winograd_weights
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns
-from cnnfast.functional._algorithm import Algorithm, Choice, choose
+from cnnfast.functional._algorithm import Algorithm, check_algorithm, get_conv_precision
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -27,9 +27,14 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
-from cnnfast.functional._window import LARGEST_IMAGE, Padding, Pair, Window, window
-
-MemoryFormat = Literal["preserve", "channels_last", "contiguous"]
+from cnnfast.functional._plan import (
+    MemoryFormat,
+    place,
+    plan_backward_data,
+    plan_backward_weights,
+    plan_forward,
+)
+from cnnfast.functional._window import Padding, Pair, Window
 
 
 def conv2d(
@@ -44,6 +49,8 @@ def conv2d(
     strict: bool = False,
     memory_format: MemoryFormat = "preserve",
     algorithm: Algorithm = "auto",
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
     r"""Convolve images with filters (without turning them around, as every framework does).
 
@@ -70,6 +77,11 @@ def conv2d(
         Memory order of the result; by default that of `x`.
     algorithm : {"auto", "direct", "winograd", "im2col"}
         How to compute it; see the notes below, and `cnnfast.set_conv_precision`.
+    residual : ndarray (N, K, OH, OW), optional
+        Added to the result, as a residual block does with its shortcut.
+    relu : bool
+        Rectify the result: max(0, y + residual). Both cost next to nothing where the result is
+        channels-last, because its values are still in registers.
 
     Returns
     -------
@@ -104,6 +116,13 @@ def conv2d(
     >>> conv2d(x, np.ones((96, 3, 11, 11), np.float32), stride=4).shape
     (1, 96, 55, 55)
     """
+    weight, bias = check_parameters("conv2d", weight, bias)
+    check_algorithm("conv2d", algorithm)
+    if memory_format not in ("preserve", "channels_last", "contiguous"):
+        raise ValueError(
+            'conv2d: memory_format must be "preserve", "channels_last" or "contiguous", '
+            f"got {memory_format!r}"
+        )
     return conv2d_packed(
         x,
         weight,
@@ -115,6 +134,8 @@ def conv2d(
         strict=strict,
         memory_format=memory_format,
         algorithm=algorithm,
+        residual=residual,
+        relu=relu,
         packed=lambda key, pack: pack(),
     )
 
@@ -132,97 +153,67 @@ def conv2d_packed(
     memory_format: MemoryFormat,
     algorithm: Algorithm,
     packed: Callable[[Hashable, Callable[[], Any]], Any],
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> np.ndarray:
-    """`conv2d` with filters from ``packed(key, pack)``, which may keep what ``pack()`` made."""
-    x, weight, win = _arguments("conv2d", x, weight, stride, padding, dilation, groups, strict)
-    if memory_format not in ("preserve", "channels_last", "contiguous"):
-        raise ValueError(
-            'conv2d: memory_format must be "preserve", "channels_last" or "contiguous", '
-            f"got {memory_format!r}"
-        )
-    if bias is not None:
-        bias = float_array("conv2d", "bias", bias, 1)
-        same_dtype("conv2d", "x", x, bias=bias)
-        same_shape("conv2d", "bias", bias, (weight.shape[0],), "one value for each filter")
-        bias = bias.reshape(1, 1, 1, -1)
-    channels_last = memory_format == "channels_last" or (
-        memory_format == "preserve" and is_channels_last(x)
+    """`conv2d` with checked parameters, and filters from ``packed(key, pack)``.
+
+    That may keep what ``pack()`` made.
+    """
+    x, win = _check_image("conv2d", x, weight, stride, padding, dilation, groups, strict)
+    isa = chosen_isa()
+    plan = plan_forward(
+        x.shape[0],
+        weight.shape,
+        x.dtype,
+        win,
+        groups,
+        algorithm,
+        memory_format,
+        x.flags.c_contiguous,
+        is_channels_last(x),
+        get_conv_precision(),
+        isa,
     )
-    choice = choose("conv2d", "forward", algorithm, x.shape[0], weight, win, groups)
-    y = empty_image((x.shape[0], weight.shape[0], *win.out), x.dtype, channels_last)
-    key = (choice.algorithm, choice.tile, win.strides, groups, chosen_isa())
-    match forward_kernel(choice, x, channels_last, weight, win, groups):
-        case "im2col":
-            _by_columns.forward(x, weight, bias, y, win, groups)
-        case "planes":
-            _planes.forward(x, weight, bias, y, groups)
-        case "few channels":
-            _few.forward(x, weight, bias, y, *win, groups)
-        case "winograd":
-            stride = win.rows.stride
-            filters = packed(key, lambda: _winograd.TransformedFilters(weight, stride, choice.tile))
-            _winograd.forward(x, filters, bias, y, *win)
-        case _:
-            filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
-            _direct.forward(x, filters, bias, y, *win)
+    if bias is not None:
+        bias = bias.reshape(1, 1, 1, -1)
+    y = empty_image(plan.out, x.dtype, plan.channels_last)
+    if residual is not None:
+        residual = _as_laid_out("conv2d", residual, y)
+    fused = (residual, relu) if plan.fuses else ()
+    kernel, tile = plan.kernel, plan.choice.tile
+    key = (kernel, tile, win.strides, groups, isa)
+    if kernel == "winograd":
+        stride = win.rows.stride
+        filters = packed(key, lambda: _winograd.TransformedFilters(weight, stride, tile))
+        _winograd.forward(x, filters, bias, y, *win, *fused)
+    elif kernel in ("direct", "depthwise"):
+        filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
+        _direct.forward(x, filters, bias, y, *win, *fused)
+    elif kernel == "few channels":
+        _few.forward(x, weight, bias, y, *win, groups)
+    elif kernel == "planes":
+        _planes.forward(x, weight, bias, y, groups)
+    else:
+        _by_columns.forward(x, weight, bias, y, win, groups)
+    if not plan.fuses:
+        if residual is not None:
+            np.add(y, residual, out=y)
+        if relu:
+            np.maximum(y, 0, out=y)
     return y
 
 
-def forward_kernel(
-    choice: Choice,
-    x: np.ndarray,
-    channels_last: bool,
-    weight: np.ndarray,
-    win: Window,
-    groups: int,
-) -> str:
-    """Which kernel computes the forward pass by the chosen algorithm."""
-    if choice.algorithm != "direct":
-        return choice.algorithm
-    if _depthwise(weight, groups):
-        return "depthwise"
-    if _in_planes(x, channels_last, weight, win):
-        return "planes"
-    if _few.suits(weight.shape[0] // groups, weight.itemsize):
-        return "few channels"
-    return "direct"
-
-
-def backward_data_kernel(
-    choice: Choice,
-    x: np.ndarray,
-    grad: np.ndarray,
-    weight: np.ndarray,
-    win: Window,
-    groups: int,
-) -> str:
-    """Which kernel computes the gradient of the input by the chosen algorithm."""
-    if choice.algorithm != "direct":
-        return choice.algorithm
-    if _depthwise(weight, groups):
-        return "depthwise"
-    if _in_planes(grad, is_channels_last(x), weight, win):
-        return "planes"
-    if win.strides == (1, 1) and _few.suits(x.shape[1] // groups, weight.itemsize):
-        return "few channels"
-    if _narrow.suits(x, weight, groups):
-        return "narrow columns"
-    return "direct"
-
-
-def _depthwise(weight: np.ndarray, groups: int) -> bool:
-    return groups > 1 and weight.shape[:2] == (groups, 1)
-
-
-def _in_planes(x: np.ndarray, channels_last: bool, weight: np.ndarray, win: Window) -> bool:
-    """Whether this is a 1x1 convolution from C order to C order that pads and skips nothing."""
-    return (
-        weight.shape[2:] == (1, 1)
-        and win.strides == (1, 1)
-        and win.out == (win.rows.size, win.columns.size)
-        and x.flags.c_contiguous
-        and not channels_last
-    )
+def _as_laid_out(function: str, residual: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Check a residual; copy it if its strides are not those of the output."""
+    residual = float_array(function, "residual", residual, 4)
+    same_dtype(function, "x", y, residual=residual)
+    same_shape(function, "residual", residual, y.shape, "the output's shape")
+    if residual.strides == y.strides:
+        return residual
+    copy = empty_image(y.shape, y.dtype, is_channels_last(y))
+    copy[...] = residual
+    return copy
 
 
 def conv2d_backward(
@@ -285,39 +276,42 @@ def conv2d_backward(
            [4., 4.]]), array([4.]))
     """
     name = "conv2d_backward"
-    x, weight, win = _arguments(name, x, weight, stride, padding, dilation, groups, False)
+    weight, _ = check_parameters(name, weight, None)
+    x, win = _check_image(name, x, weight, stride, padding, dilation, groups, False)
     grad = float_array(name, "grad", grad, 4)
     same_dtype(name, "x", x, grad=grad)
     same_shape(name, "grad", grad, (x.shape[0], weight.shape[0], *win.out), "the output's shape")
     check_needs(name, needs)
+    check_algorithm(name, algorithm)
+    arguments = (x.shape[0], weight.shape, x.dtype, win, groups, algorithm)
+    settings = (get_conv_precision(), chosen_isa())
     gx = gw = gb = None
-    arguments = (algorithm, x.shape[0], weight, win, groups)
     if "x" in needs:
-        gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-        choice = choose(name, "input", *arguments)
-        match backward_data_kernel(choice, x, grad, weight, win, groups):
-            case "im2col":
-                _by_columns.backward_data(grad, weight, gx, win, groups)
-            case "winograd":
-                _winograd.backward_data(grad, weight, gx, *win, choice.tile)
-            case "planes":
-                _planes.backward_data(grad, weight, gx, groups)
-            case "few channels":
-                _few.backward_data(grad, weight, gx, *win, groups)
-            case "narrow columns":
-                _narrow.backward_data(grad, weight, gx, *win, groups)
-            case _:
-                _direct.backward_data(grad, weight, gx, *win, groups)
+        channels_last = is_channels_last(x)
+        gx = empty_image(x.shape, x.dtype, channels_last)
+        in_planes = grad.flags.c_contiguous and not channels_last
+        plan = plan_backward_data(*arguments, in_planes, *settings)
+        if plan.kernel == "winograd":
+            _winograd.backward_data(grad, weight, gx, *win, plan.choice.tile)
+        elif plan.kernel in ("direct", "depthwise"):
+            _direct.backward_data(grad, weight, gx, *win, groups)
+        elif plan.kernel == "few channels":
+            _few.backward_data(grad, weight, gx, *win, groups)
+        elif plan.kernel == "narrow columns":
+            _narrow.backward_data(grad, weight, gx, *win, groups)
+        elif plan.kernel == "planes":
+            _planes.backward_data(grad, weight, gx, groups)
+        else:
+            _by_columns.backward_data(grad, weight, gx, win, groups)
     if "weight" in needs:
         gw = empty(weight.shape, x.dtype)
-        choice = choose(name, "weights", *arguments)
-        match choice.algorithm:
-            case "im2col":
-                _by_columns.backward_weights(grad, x, gw, win, groups)
-            case "winograd":
-                _winograd_weights.backward_weights(grad, x, gw, *win, choice.tile)
-            case _:
-                _weights.backward_weights(grad, x, gw, *win, groups)
+        plan = plan_backward_weights(*arguments, *settings)
+        if plan.kernel == "winograd":
+            _winograd_weights.backward_weights(grad, x, gw, *win, plan.choice.tile)
+        elif plan.kernel in ("direct", "depthwise"):
+            _weights.backward_weights(grad, x, gw, *win, groups)
+        else:
+            _by_columns.backward_weights(grad, x, gw, win, groups)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
         _weights.backward_bias(grad, gb)
@@ -325,7 +319,20 @@ def conv2d_backward(
     return gx, gw, gb
 
 
-def _arguments(
+def check_parameters(
+    function: str, weight: np.ndarray, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Check filters and bias."""
+    weight = float_array(function, "weight", weight, 4)
+    nonempty(function, "weight", weight, 0)
+    if bias is not None:
+        bias = float_array(function, "bias", bias, 1)
+        same_dtype(function, "weight", weight, bias=bias)
+        same_shape(function, "bias", bias, (weight.shape[0],), "one value for each filter")
+    return weight, bias
+
+
+def _check_image(
     function: str,
     x: np.ndarray,
     weight: np.ndarray,
@@ -334,31 +341,14 @@ def _arguments(
     dilation: Pair,
     groups: int,
     strict: bool,
-) -> tuple[np.ndarray, np.ndarray, Window]:
-    """Check what convolution and its gradient have in common."""
+) -> tuple[np.ndarray, Window]:
+    """Check the input against checked filters, and place the window over it."""
     x = float_array(function, "x", x, 4)
-    weight = float_array(function, "weight", weight, 4)
-    same_dtype(function, "x", x, weight=weight)
-    nonempty(function, "x", x, 1)
-    nonempty(function, "weight", weight, 0)
-    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
-        raise TypeError(f"{function}: groups must be an int, got {groups!r}")
-    filters, depth, *kernel = weight.shape
-    if groups < 1 or filters % groups:
-        raise ValueError(
-            f"{function}: groups must be at least 1 and divide the {filters} filters of weight "
-            f"{weight.shape}, got {groups}"
-        )
-    if x.shape[1] != depth * groups:
-        raise ValueError(
-            f"{function}: x has {x.shape[1]} channels, but weight {weight.shape} with groups "
-            f"{groups} reads {depth * groups}"
-        )
-    win = window(function, x.shape[2:], tuple(kernel), stride, padding, dilation, strict=strict)
-    padded = x.shape[1] * win.rows.padded * win.columns.padded
-    if max(padded, weight.size) > LARGEST_IMAGE:
-        raise ValueError(
-            f"{function}: an image of x has {padded} elements with its padding and weight has "
-            f"{weight.size}; neither may have more than {LARGEST_IMAGE}"
-        )
-    return x, weight, win
+    if x.dtype is not weight.dtype:
+        same_dtype(function, "x", x, weight=weight)
+    arguments = (function, x.shape, weight.shape, stride, padding, dilation, groups, strict)
+    try:
+        return x, place(*arguments)
+    except TypeError:
+        pass  # perhaps a list, which has no hash
+    return x, place.__wrapped__(*arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfast.functional._algorithm import Algorithm
+from cnnfast.functional._algorithm import Algorithm, check_algorithm
 from cnnfast.functional._window import Padding, Pair, window
 from cnnfast.functional.conv import conv2d_backward, conv2d_packed
 from cnnfast.nn.backward import Backward
@@ -93,6 +93,7 @@ class Conv2d(Module):
         self.padding = padding
         self.dilation = rows.dilation, columns.dilation
         self.strict = strict
+        check_algorithm("Conv2d", algorithm)
         self.algorithm = algorithm
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight = Parameter(kaiming_normal(shape, rng, dtype))

@@ -6,7 +6,7 @@
 CF_INLINE void NAME(conv_tile_body)(const int rows, const int vectors, int channels, char *y,
                                     ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
                                     const ptrdiff_t *taps, ptrdiff_t n_taps, ptrdiff_t depth,
-                                    const char *w, const char *bias)
+                                    const char *w, const char *bias, const cf_epilogue *after)
 {
     VEC sums[TILE_ROWS][TILE_VECTORS];
     const ptrdiff_t x_step3 = 3 * x_step;
@@ -48,13 +48,8 @@ CF_INLINE void NAME(conv_tile_body)(const int rows, const int vectors, int chann
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            char *at = y + m * y_step + v * VECTOR_BYTES;
-            if (channels >= (v + 1) * LANES)
-                NAME(store)(at, sums[m][v]);
-            else
-                NAME(store_part)(at, sums[m][v], channels - v * LANES);
-        }
+        for (int v = 0; v < vectors; v++)
+            NAME(finish)(y + m * y_step + v * VECTOR_BYTES, sums[m][v], channels - v * LANES, after);
     }
 }
 
@@ -62,15 +57,16 @@ CF_INLINE void NAME(conv_tile_body)(const int rows, const int vectors, int chann
     case rows:                                                                                     \
         if (vectors == 1)                                                                          \
             NAME(conv_tile_body)(rows, 1, channels, y, y_step, x, x_step, taps, n_taps, depth, w,  \
-                                 bias);                                                            \
+                                 bias, after);                                                     \
         else                                                                                       \
             NAME(conv_tile_body)(rows, 2, channels, y, y_step, x, x_step, taps, n_taps, depth, w,  \
-                                 bias);                                                            \
+                                 bias, after);                                                     \
         return;
 
 static void NAME(conv_tile)(int rows, int vectors, int channels, char *y, ptrdiff_t y_step,
                             const char *x, ptrdiff_t x_step, const ptrdiff_t *taps,
-                            ptrdiff_t n_taps, ptrdiff_t depth, const char *w, const char *bias)
+                            ptrdiff_t n_taps, ptrdiff_t depth, const char *w, const char *bias,
+                            const cf_epilogue *after)
 {
     switch (rows) {
         CF_EACH_ROW_COUNT(CONV_TILE_CASE)

@@ -3,7 +3,7 @@
 CF_INLINE void NAME(depthwise_body)(const int positions, const int vectors, int channels, char *y,
                                     ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
                                     const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
-                                    const char *bias)
+                                    const char *bias, const cf_epilogue *after)
 {
     VEC sums[4][TILE_VECTORS];
 #pragma GCC unroll 4
@@ -22,42 +22,38 @@ CF_INLINE void NAME(depthwise_body)(const int positions, const int vectors, int 
         }
     }
 
-    const int whole = channels / LANES;
 #pragma GCC unroll 4
     for (int m = 0; m < positions; m++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            char *at = y + m * y_step + v * VECTOR_BYTES;
-            if (v < whole)
-                NAME(store)(at, sums[m][v]);
-            else
-                NAME(store_part)(at, sums[m][v], channels % LANES);
-        }
+        for (int v = 0; v < vectors; v++)
+            NAME(finish)(y + m * y_step + v * VECTOR_BYTES, sums[m][v], channels - v * LANES, after);
 }
 
 CF_INLINE void NAME(depthwise_row)(const int vectors, int channels, ptrdiff_t positions, char *y,
                                    ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
                                    const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
-                                   const char *bias)
+                                   const char *bias, const cf_epilogue *after)
 {
     ptrdiff_t i = 0;
     for (; i + 4 <= positions; i += 4)
         NAME(depthwise_body)(4, vectors, channels, y + i * y_step, y_step, x + i * x_step, x_step,
-                             taps, n_taps, w, bias);
+                             taps, n_taps, w, bias, after);
     for (; i < positions; i++)
         NAME(depthwise_body)(1, vectors, channels, y + i * y_step, y_step, x + i * x_step, x_step,
-                             taps, n_taps, w, bias);
+                             taps, n_taps, w, bias, after);
 }
 
 static void NAME(depthwise_tile)(int vectors, int channels, ptrdiff_t positions, char *y,
                                  ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
                                  const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
-                                 const char *bias)
+                                 const char *bias, const cf_epilogue *after)
 {
     if (vectors == 1)
-        NAME(depthwise_row)(1, channels, positions, y, y_step, x, x_step, taps, n_taps, w, bias);
+        NAME(depthwise_row)(1, channels, positions, y, y_step, x, x_step, taps, n_taps, w, bias,
+                            after);
     else
-        NAME(depthwise_row)(2, channels, positions, y, y_step, x, x_step, taps, n_taps, w, bias);
+        NAME(depthwise_row)(2, channels, positions, y, y_step, x, x_step, taps, n_taps, w, bias,
+                            after);
 }
 
 static void NAME(depthwise_sums)(int vectors, char *sums, const char *g, ptrdiff_t g_row_step,

@@ -13,6 +13,13 @@
 /* The largest tile of any instruction set, for buffers on the stack. */
 #define CF_MAX_TILE_ROWS 14
 
+/* What a convolution does to its output before it stores it: y = max(0, y + r), where r lies
+ * `residual` bytes from y (0: there is none), and the maximum is for `relu`. NULL for nothing. */
+typedef struct {
+    ptrdiff_t residual;
+    int relu;
+} cf_epilogue;
+
 /* The transforms of Winograd's F(m x m, r x r), with n = m + r - 1; see winograd.h. */
 typedef struct {
     int m, r;
@@ -21,7 +28,8 @@ typedef struct {
                   ptrdiff_t x_step, ptrdiff_t vectors);
     /* y = A^T m A + bias, of which rows x columns pixels of `channels` are stored. */
     void (*output)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step, int rows, int columns,
-                   const char *m, ptrdiff_t m_step, const char *bias, ptrdiff_t channels);
+                   const char *m, ptrdiff_t m_step, const char *bias, ptrdiff_t channels,
+                   const cf_epilogue *after);
     /* u[e] = G g G^T for a vector of filters; g holds the r^2 taps, a vector each. */
     void (*filter)(char *u, ptrdiff_t u_step, const char *g);
     /* For the gradient of the filters: t[e] = A g A^T of a tile of the output's gradient, over
@@ -43,7 +51,7 @@ typedef struct {
      * j < channels <= vectors * lanes. w and bias are packed and zero-padded to whole vectors. */
     void (*conv_tile)(int rows, int vectors, int channels, char *y, ptrdiff_t y_step,
                       const char *x, ptrdiff_t x_step, const ptrdiff_t *taps, ptrdiff_t n_taps,
-                      ptrdiff_t depth, const char *w, const char *bias);
+                      ptrdiff_t depth, const char *w, const char *bias, const cf_epilogue *after);
 
     /* sums[i][j] += sum over a grid of positions p of g[p][i] * x[p][j], for i < rows and j over
      * whole vectors. */
@@ -63,7 +71,7 @@ typedef struct {
     void (*depthwise_tile)(int vectors, int channels, ptrdiff_t positions, char *y,
                            ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
                            const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
-                           const char *bias);
+                           const char *bias, const cf_epilogue *after);
 
     /* Depthwise: sums[j] += sum over a grid of positions p of g[p][j] * x[p][j]. */
     void (*depthwise_sums)(int vectors, char *sums, const char *g, ptrdiff_t g_row_step,

@@ -29,3 +29,21 @@ CF_INLINE void NAME(store_part)(char *y, VEC v, int count)
     for (int i = 0; i < count; i++)
         ((REAL *)y)[i] = v[i];
 }
+
+/* The first `count` elements, all of them if that is more than LANES, after an epilogue. */
+CF_INLINE void NAME(finish)(char *y, VEC v, ptrdiff_t count, const cf_epilogue *after)
+{
+    if (after && after->residual) {
+        if (count >= LANES)
+            v += NAME(load)(y + after->residual);
+        else
+            for (int i = 0; i < count; i++)
+                v[i] += ((const REAL *)(y + after->residual))[i];
+    }
+    if (after && after->relu)
+        v = (VEC)((IVEC)v & ~(IVEC)(v < 0)); /* NaN stays */
+    if (count >= LANES)
+        NAME(store)(y, v);
+    else
+        NAME(store_part)(y, v, (int)count);
+}

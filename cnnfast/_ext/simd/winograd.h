@@ -176,7 +176,8 @@ CF_INLINE void NAME(scale)(const int n, VEC *u, const int step)
 /* y = A^T m A + bias, of which rows x columns x channels are stored. */
 CF_INLINE void NAME(winograd_output)(const int n, const int m, char *y, ptrdiff_t y_row_step,
                                      ptrdiff_t y_step, int rows, int columns, const char *products,
-                                     ptrdiff_t products_step, const char *bias, ptrdiff_t channels)
+                                     ptrdiff_t products_step, const char *bias, ptrdiff_t channels,
+                                     const cf_epilogue *after)
 {
     for (ptrdiff_t c = 0; c < channels; c += LANES) {
         VEC in[36], t[36], out[36];
@@ -196,13 +197,13 @@ CF_INLINE void NAME(winograd_output)(const int n, const int m, char *y, ptrdiff_
             for (int i = 0; i < m; i++)
 #pragma GCC unroll 6
                 for (int j = 0; j < m; j++)
-                    NAME(store)(at + i * y_row_step + j * y_step, out[i * m + j] + b);
+                    NAME(finish)(at + i * y_row_step + j * y_step, out[i * m + j] + b, LANES, after);
             continue;
         }
-        const int count = channels - c < LANES ? channels - c : LANES;
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
-                NAME(store_part)(at + i * y_row_step + j * y_step, out[i * m + j] + b, count);
+                NAME(finish)(at + i * y_row_step + j * y_step, out[i * m + j] + b, channels - c,
+                             after);
     }
 }
 
@@ -286,10 +287,11 @@ CF_INLINE void NAME(winograd_gather)(const int n, const int r, char *g, const ch
     }                                                                                              \
     static void SIZED(output, m, r)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_step, int rows,     \
                                     int columns, const char *products, ptrdiff_t products_step,    \
-                                    const char *bias, ptrdiff_t channels)                          \
+                                    const char *bias, ptrdiff_t channels,                          \
+                                    const cf_epilogue *after)                                      \
     {                                                                                              \
         NAME(winograd_output)(m + r - 1, m, y, y_row_step, y_step, rows, columns, products,        \
-                              products_step, bias, channels);                                      \
+                              products_step, bias, channels, after);                               \
     }                                                                                              \
     static void SIZED(filter, m, r)(char *u, ptrdiff_t u_step, const char *g)                      \
     {                                                                                              \

@@ -200,7 +200,7 @@ cdef Panels plan_panels(
     Py_ssize_t cols,
 ) noexcept:
     cdef Panels panels
-    panels.k = k
+    panels.k, panels.data = k, NULL
     panels.groups, panels.c_in, panels.c_out = groups, c_in, c_out
     panels.rows, panels.cols = rows, cols
     panels.depthwise = c_in == 1 and c_out == 1 and groups > 1

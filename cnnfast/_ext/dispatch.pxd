@@ -20,7 +20,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
 
     ctypedef struct cf_kernels:
-        int itemsize, lanes, tile_rows, tile_vectors
+        int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
                           const char* x, Py_ssize_t x_step, const Py_ssize_t* taps,
                           Py_ssize_t n_taps, Py_ssize_t depth, const char* w, const char* bias,
@@ -32,6 +32,12 @@ cdef extern from "simd/kernels.h" nogil:
         void (*position_tile)(int rows, int vectors, int positions, char* y, Py_ssize_t y_step,
                               const char* x, const Py_ssize_t* offsets, Py_ssize_t depth,
                               const char* w, const char* bias) noexcept nogil
+        void (*dot_tile)(int rows, int columns, char* y, Py_ssize_t y_step, const char* x,
+                         Py_ssize_t x_step, const char* w, Py_ssize_t w_step, Py_ssize_t depth,
+                         const char* bias) noexcept nogil
+        void (*rank_update)(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t depth, char* y,
+                            Py_ssize_t y_step, const char* g, Py_ssize_t g_row_step,
+                            Py_ssize_t g_step, const char* x, Py_ssize_t x_step) noexcept nogil
         void (*depthwise_tile)(int vectors, int channels, Py_ssize_t positions, char* y,
                                Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
                                const Py_ssize_t* taps, Py_ssize_t n_taps, const char* w,

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnfast._ext import conv as _kernels
 from cnnfast._ext import conv_weights as _weight_kernels
+from cnnfast._ext import linear as _few
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -17,6 +18,9 @@ from cnnfast.functional._arguments import (
     same_shape,
 )
 from cnnfast.functional._window import LARGEST_IMAGE, Axis
+
+# Up to so many rows of a batch, packing the weights would take longer than multiplying by them.
+FEW_ROWS = 48
 
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -57,9 +61,11 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
         bias = float_array("linear", "bias", bias, ndim=1)
         same_dtype("linear", "x", x, bias=bias)
         same_shape("linear", "bias", bias, weight.shape[:1], "(out_features,) of weight")
-        bias = bias.reshape(1, 1, 1, -1)
+        bias = np.ascontiguousarray(bias).reshape(1, 1, 1, -1)
     y = empty((x.shape[0], weight.shape[0]), x.dtype)
-    if x.shape[0]:
+    if 0 < len(x) <= FEW_ROWS:
+        _few.forward(_matrix(x), _matrix(weight), bias, _matrix(y))
+    elif len(x):
         filters = _kernels.PackedFilters(_filters(weight), 1)
         _kernels.forward(_row(x), filters, bias, _row(y), *_pixels(x))
     return y
@@ -115,17 +121,31 @@ def linear_backward(
             np.zeros_like(weight) if "weight" in needs else None,
             np.zeros_like(weight[:, 0]) if "bias" in needs else None,
         )
+    few = len(x) <= FEW_ROWS
     if "x" in needs:
         gx = empty(x.shape, x.dtype)
-        _kernels.backward_data(_row(grad), _filters(weight), _row(gx), *_pixels(x), 1)
+        if few:
+            _few.backward_data(_matrix(grad), _matrix(weight), _matrix(gx))
+        else:
+            _kernels.backward_data(_row(grad), _filters(weight), _row(gx), *_pixels(x), 1)
     if "weight" in needs:
         gw = empty(weight.shape, x.dtype)
-        _weight_kernels.backward_weights(_row(grad), _row(x), _filters(gw), *_pixels(x), 1)
+        if few:
+            _few.backward_weights(_matrix(grad), _matrix(x), _matrix(gw))
+        else:
+            _weight_kernels.backward_weights(_row(grad), _row(x), _filters(gw), *_pixels(x), 1)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
         _weight_kernels.backward_bias(_row(grad), gb)
         gb = gb.reshape(-1)
     return gx, gw, gb
+
+
+def _matrix(x: np.ndarray) -> np.ndarray:
+    """As the kernels for few rows take a matrix, each row contiguous."""
+    if x.strides[1] != x.itemsize and x.shape[1] > 1:
+        x = np.ascontiguousarray(x)
+    return x[None, None]
 
 
 # A matrix product is a 1x1 convolution over one row of N pixels. Taking it there, and not to

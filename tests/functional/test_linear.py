@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from cnnfast.functional import linear, linear_backward
+from cnnfast.functional.linear import FEW_ROWS
 from tests import oracle
+from tests.helpers import using_threads
 
 
 def arrays(dtype=np.float64, n=5, k=4, d=7):
@@ -26,6 +28,34 @@ def test_matches_the_oracle(dtype, n, k, d):
     ):
         assert actual.dtype == dtype
         np.testing.assert_allclose(actual, expected, **close)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [*range(1, 16), 29, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 17, 34])
+def test_every_remainder_of_a_tile(dtype, n, k):
+    """Rows that fill no tile, depths that fill no vector, with and without packing."""
+    for d in (1, 3, 16, 31, 66, 259):
+        x, weight, bias, grad = arrays(dtype, n, k, d)
+        bound = (3e-6 if dtype == np.float32 else 1e-14) * max(d, k, n)
+        y = linear(x, weight, bias)
+        np.testing.assert_allclose(y, oracle.linear(x, weight, bias), atol=bound)
+        gradients = linear_backward(grad, x, weight)
+        for got, want in zip(gradients, oracle.linear_backward(grad, x, weight), strict=True):
+            np.testing.assert_allclose(got, want, atol=bound)
+
+
+@pytest.mark.parametrize("n", [1, 16, 64])
+def test_the_same_bits_on_any_number_of_threads(n):
+    x, weight, bias, grad = arrays(np.float32, n, 300, 1100)
+    results = []
+    for threads in (1, 2, 3, 7):
+        with using_threads(threads):
+            results.append((linear(x, weight, bias), *linear_backward(grad, x, weight)))
+    for result in results[1:]:
+        for got, first in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(got, first)
 
 
 def test_any_strides_and_read_only_inputs():

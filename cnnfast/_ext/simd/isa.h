@@ -37,6 +37,17 @@
 #define CF_SHUFFLE(a, b, integers, ...) __builtin_shuffle(a, b, (integers){__VA_ARGS__})
 #endif
 
+/* Dot products: accumulators, the columns' vectors and one of a row have to fit the registers. */
+#define CF_DOT_COLUMNS 4
+#if TILE_ROWS > 6
+#define CF_DOT_ROWS 6
+#else
+#define CF_DOT_ROWS 2
+#endif
+
+/* Rows of a matrix that are read side by side. */
+#define CF_RANK 4
+
 #define DTYPE f32
 #define REAL float
 #define INT int32_t
@@ -66,7 +77,9 @@
 #define CF_TABLE(dtype, real, transforms)                                                          \
     {                                                                                              \
         .itemsize = sizeof(real), .lanes = VECTOR_BYTES / sizeof(real), .tile_rows = TILE_ROWS,    \
-        .tile_vectors = TILE_VECTORS, .conv_tile = CF_PASTE(conv_tile, dtype, ISA),                \
+        .tile_vectors = TILE_VECTORS, .dot_rows = CF_DOT_ROWS, .dot_columns = CF_DOT_COLUMNS,       \
+        .dot_tile = CF_PASTE(dot_tile, dtype, ISA),                                                \
+        .rank_update = CF_PASTE(rank_update, dtype, ISA), .conv_tile = CF_PASTE(conv_tile, dtype, ISA),                \
         .outer_tile = CF_PASTE(outer_tile, dtype, ISA),                                            \
         .position_tile = CF_PASTE(position_tile, dtype, ISA),                                      \
         .depthwise_tile = CF_PASTE(depthwise_tile, dtype, ISA),                                    \

@@ -46,6 +46,7 @@ typedef struct {
     int lanes;        /* elements of a vector register */
     int tile_rows;    /* accumulator tile: rows ... */
     int tile_vectors; /* ... by vectors */
+    int dot_rows, dot_columns; /* tile of dot products */
 
     /* y[i][j] = bias[j] + sum over taps t and depth d of x[i][t][d] * w[t][d][j], for i < rows and
      * j < channels <= vectors * lanes. w and bias are packed and zero-padded to whole vectors. */
@@ -65,6 +66,17 @@ typedef struct {
     void (*position_tile)(int rows, int vectors, int positions, char *y, ptrdiff_t y_step,
                           const char *x, const ptrdiff_t *offsets, ptrdiff_t depth,
                           const char *w, const char *bias);
+
+    /* y[i][j] = bias[j] + sum over d of x[i][d] * w[j][d], d contiguous, for i < rows <= dot_rows
+     * and j < columns <= dot_columns; bias may be NULL. */
+    void (*dot_tile)(int rows, int columns, char *y, ptrdiff_t y_step, const char *x,
+                     ptrdiff_t x_step, const char *w, ptrdiff_t w_step, ptrdiff_t depth,
+                     const char *bias);
+
+    /* y[i][j] += sum over p < depth of g[i][p] * x[p][j], j contiguous. */
+    void (*rank_update)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, char *y,
+                        ptrdiff_t y_step, const char *g, ptrdiff_t g_row_step, ptrdiff_t g_step,
+                        const char *x, ptrdiff_t x_step);
 
     /* Depthwise: y[i][j] = bias[j] + sum over taps t of x[i][t][j] * w[t][j]. x holds whole
      * vectors; w and bias are packed and zero-padded to tile_vectors vectors. */

@@ -6,6 +6,8 @@
 #include "vector.h"
 
 #include "conv_tile.h"
+#include "dot_tile.h"
+#include "rank_update.h"
 #include "outer_tile.h"
 #include "position_tile.h"
 #include "depthwise.h"

@@ -160,10 +160,13 @@ def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) ->
 
 def _block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Memory for an array, with room to align it."""
+    size = math.prod(shape) * dtype.itemsize
     try:
-        return np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
+        return np.empty(size + ALIGNMENT, np.uint8)
     except (MemoryError, ValueError):  # ValueError: more bytes than an index can count
-        raise MemoryError(f"no room for a result of shape {shape} and dtype {dtype}") from None
+        raise MemoryError(
+            f"could not allocate {size:,} bytes for a result of shape {shape} and dtype {dtype}"
+        ) from None
 
 
 def empty_like(x: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:

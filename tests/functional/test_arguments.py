@@ -405,7 +405,7 @@ def test_input_shape_of_max_pooling():
     for shape in [(2, 4, 0, 7), (2, 4, 6, 0)]:
         raises(ValueError, name + r".* has no elements to route to", call, *shape)
     for shape in [(2, 4, 2**31, 2**31), (2, 4, 2**62, 2**62), (2, 4, np.int64(2**40), 2**40)]:
-        raises(MemoryError, "no room for a result of shape", call, *shape)
+        raises(MemoryError, "for a result of shape", call, *shape)
 
 
 def test_an_empty_gradient_of_max_pooling():
@@ -488,10 +488,10 @@ def test_padded_images_beyond_all_memory(dtype):
 def test_results_beyond_all_memory(dtype):
     one = np.ones((1, 1, 1, 1), dtype)
     high, wide = ((2**19 - 1, 0), (2**19 - 1, 0)), sized(2**20, 1, 1, 1, dtype=dtype)
-    raises(MemoryError, "no room for a result", F.conv2d, one, wide, padding=high)
+    raises(MemoryError, "for a result of shape", F.conv2d, one, wide, padding=high)
     raises(
         MemoryError,
-        "no room for a result",
+        "for a result of shape",
         F.im2col,
         sized(2**20, 1, 1, 1, dtype=dtype),
         1,

@@ -1,0 +1,118 @@
+"""Scratch memory: counted, aligned, given back, and what happens when there is none."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from cnnfast._ext import workspace
+from cnnfast.functional import conv2d, conv2d_backward
+from tests.helpers import run_python
+
+# Every kernel with a workspace, on arrays large enough for each of its allocations to take memory
+# from the system. The address space is limited step by step, so that one after the other fails.
+FAILING = """
+import resource
+import numpy as np
+import cnnfast
+from cnnfast._ext import workspace
+from cnnfast.functional import *
+
+MEGABYTE = 1 << 20
+rng = np.random.default_rng(0)
+
+def normal(*shape):
+    return rng.standard_normal(shape, np.float32)
+
+def convolution(x, weight, **options):
+    arrays = normal(*x), normal(*weight)
+    y = conv2d(*arrays, **options)
+    return [
+        lambda: conv2d(*arrays, **options),
+        *[
+            lambda need=need: conv2d_backward(y, *arrays, **options, needs=(need,))
+            for need in ("x", "weight", "bias")
+        ],
+    ]
+
+operations = [
+    *convolution((2, 512, 14, 14), (512, 512, 3, 3), padding=1),
+    *convolution((2, 512, 14, 14), (512, 512, 3, 3), padding=1, algorithm="direct"),
+    *convolution((2, 512, 28, 28), (512, 512, 1, 1), algorithm="im2col"),
+    *convolution((2, 3, 227, 227), (96, 3, 11, 11), stride=4),
+    *convolution((2, 1024, 28, 28), (1024, 1024, 1, 1)),
+    *convolution((1, 64, 224, 224), (6, 64, 3, 3)),
+    *convolution((2, 2048, 28, 28), (2048, 1, 3, 3), groups=2048),
+]
+x, weight = normal(16, 9216), normal(1024, 9216)
+operations += [
+    lambda: linear(x, weight),
+    lambda: linear_backward(linear(x, weight), x, weight),
+    lambda: max_pool2d(x.reshape(16, 9216, 1, 1), 1),
+]
+
+def size_now():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+def arrays(result):
+    return [a for a in (result if isinstance(result, tuple) else (result,)) if a is not None]
+
+messages = set()
+baseline = workspace.in_use()
+for threads in (1, 2):
+    cnnfast.set_num_threads(threads)
+    for operation in operations:
+        expected = arrays(operation())
+        for room in (0, 2, 8, 32):
+            limits = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (size_now() + room * MEGABYTE, limits[1]))
+            try:
+                result = arrays(operation())
+            except MemoryError as error:
+                messages.add(str(error))
+                result = None
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, limits)
+            assert workspace.in_use() == baseline, (workspace.in_use(), baseline)
+            if result is not None:
+                assert all(map(np.array_equal, result, expected))
+        assert all(map(np.array_equal, arrays(operation()), expected))
+print(*messages, sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits and /proc of Linux")
+def test_failed_allocations_say_how_much_and_lose_nothing():
+    done = run_python(FAILING, timeout=300, OPENBLAS_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    messages = done.stdout.splitlines()
+    for what in ("of workspace", "for a result of shape"):
+        assert any(what in message for message in messages), messages
+    for message in messages:
+        assert "bytes" in message or "Unable to allocate" in message, message  # NumPy's own arrays
+
+
+def test_a_result_that_no_machine_holds():
+    x = np.broadcast_to(np.float32(0), (2**20, 1, 2**16, 2**16))
+    with pytest.raises(
+        MemoryError, match=r"could not allocate 18,[0-9,]+ bytes for a result of sh"
+    ):
+        conv2d(x, np.zeros((1, 1, 1, 1), np.float32))
+
+
+def test_everything_is_given_back():
+    before = workspace.in_use()
+    x, weight = np.ones((2, 16, 9, 9), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    taken = workspace.allocated()
+    conv2d_backward(conv2d(x, weight), x, weight)
+    assert workspace.allocated() > taken
+    assert workspace.in_use() == before
+
+
+def test_alignment_of_any_block():
+    memory = np.zeros(256, np.uint8)
+    for start in range(130):
+        block = memory[start:]
+        assert (block.ctypes.data + workspace.to_alignment(block)) % 64 == 0
+        assert 0 <= workspace.to_alignment(block) < 64

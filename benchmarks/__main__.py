@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cnnfast
-from benchmarks import kernels, report
-from benchmarks.peers import installed
-from cnnfast.cli.race import UnequalError, table
+from benchmarks import contests, kernels, layers, page, report, scores
+from benchmarks.peers import Torch, installed
+from cnnfast.cli.race import UnequalError, table, times
 
-ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_name("results")
+PROCESSES, SECONDS = 5, 0.4
+# For cnnfast and for PyTorch's own kernels, oneDNN's among them.
+AVX2 = {
+    "CNNFAST_ISA": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--quick", action="store_true", help="a choice of layers, within a minute")
+    common.add_argument("--quick", action="store_true", help="a choice, within minutes")
     common.add_argument("--threads", type=positive, help="for everyone; default: cnnfast's own")
     common.add_argument("--only", type=regex, default="", metavar="REGEX", help='e.g. "im2col|vgg"')
-    common.add_argument("--out", type=Path, default=report.RESULTS, metavar="DIR")
-    common.add_argument(
-        "--document", action="store_true", help=f"write {report.PAGE.relative_to(ROOT)} as well"
-    )
+    common.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
+    common.add_argument("--document", action="store_true", help="write docs/performance.md as well")
     whole = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True)
-    commands.add_parser("kernels", parents=[common], help="every kernel on every layer (default)")
+    commands.add_parser(
+        "kernels", parents=[common], help="every kernel against loops and libraries (default)"
+    ).set_defaults(run=run_kernels)
+    commands.add_parser(
+        "layers", parents=[common], help="convolutions and other operations against PyTorch"
+    ).set_defaults(run=run_layers)
     return whole
 
 
@@ -54,36 +67,74 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["kernels", *arguments]
     options = parser().parse_args(arguments)
-    threads = options.threads or cnnfast.get_num_threads()
+    options.threads = options.threads or cnnfast.get_num_threads()
+    try:
+        return options.run(options)
+    except UnequalError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+
+
+def run_kernels(options: argparse.Namespace) -> int:
+    """Race every kernel against naive loops, NumPy and other libraries."""
     pairs = kernels.plan(kernels.layers(options.quick), options.only)
     if not pairs:
-        print(f"--only {options.only!r} matches nothing", file=sys.stderr)
-        return 2
-    peers, missing = installed(threads)
-    with kernels.same_threads(threads):
-        facts = report.facts(threads, peers)
+        return nothing_matches(options)
+    peers, missing = installed(options.threads)
+    with kernels.same_threads(options.threads):
+        facts = report.facts(options.threads, peers)
         print("\n".join([report.heading(facts), *missing, ""]))
-        try:
-            results = kernels.run(pairs, peers, options.quick)
-        except UnequalError as error:
-            print(f"\nerror: {error}", file=sys.stderr)
-            return 1
+        results = kernels.run(pairs, peers, options.quick)
     print(table(results))
     print("\n".join(["", *report.shortfalls(results)]))
+    keep(options, facts, results, report)
+    return 0
+
+
+def run_layers(options: argparse.Namespace) -> int:
+    """Hold the contests with PyTorch, in several processes."""
+    chosen = contests.matching(layers.contests(), options.only)
+    if not chosen:
+        return nothing_matches(options)
+    try:
+        facts = report.facts(options.threads, [Torch(options.threads)])
+    except ImportError as error:
+        print(f"PyTorch is the peer here, and missing: {error}", file=sys.stderr)
+        return 2
+    print(report.heading(facts), "\n")
+    count, seconds = (1, SECONDS / 4) if options.quick else (PROCESSES, SECONDS)
+    how = (options.only, count, options.threads, seconds)
+    results = contests.in_processes(chosen, *how)
+    forward = contests.matching(chosen, "^forward, [0-9]")
+    if forward and not options.only:
+        slower = contests.in_processes(forward, "^forward, [0-9]", *how[1:], AVX2)
+        results += [result._replace(group="forward, AVX2") for result in slower]
+    for result in results:
+        print(f"{result.group}, {result.name}: {times(result.ratio)}")
+    print("\n".join(["", *scores.aims_table(results)]))
+    keep(options, facts, results, scores)
+    return 0
+
+
+def nothing_matches(options: argparse.Namespace) -> int:
+    """Say so; return the exit status."""
+    print(f"--only {options.only!r} matches nothing", file=sys.stderr)
+    return 2
+
+
+def keep(
+    options: argparse.Namespace, facts: dict[str, str], results: Sequence[Any], module: Any
+) -> None:
+    """Save figures and chart by way of a module that knows them; write the page if asked to."""
     name = f"{options.command}-quick" if options.quick else options.command
-    kept = report.save(options.out, name, facts, results)
+    kept = module.save(options.out, name, facts, results)
     if options.document:
-        report.document(
-            report.PAGE,
-            "python -m benchmarks --document",
-            facts,
-            results,
-            [p.resolve() for p in kept],
-        )
-        kept.append(report.PAGE)
+        beside = [os.path.relpath(file.resolve(), page.PAGE.parent) for file in kept]
+        command = f"python -m benchmarks {options.command} --document"
+        page.write_section(options.command, module.section(command, facts, results, beside))
+        kept.append(page.PAGE)
     for path in kept:
         print(f"written: {path}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,9 +14,6 @@ from typing import Any
 from cnnfast import _config
 from cnnfast.cli.race import Result, table, times
 
-RESULTS = Path(__file__).with_name("results")
-FINDINGS = Path(__file__).with_name("findings.md")
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 # Name and colour in the chart.
 BARS = {
     "loops": ("naive loops (a slice, scaled)", "#c4c4c4"),
@@ -74,50 +70,43 @@ def save(folder: Path, name: str, facts: dict[str, str], results: Sequence[Resul
     return [figures, chart]
 
 
-def document(
-    path: Path, command: str, facts: dict[str, str], results: Sequence[Result], kept: Sequence[Path]
-) -> None:
-    """Write the page that shows a run to readers."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = [os.path.relpath(file, path.parent) for file in kept]
-    text = [
-        "# Performance",
+def section(
+    command: str, facts: dict[str, str], results: Sequence[Result], kept: Sequence[str]
+) -> list[str]:
+    """The section of the page, as Markdown."""
+    figures, chart = kept
+    return [
+        "## Kernels against naive loops, NumPy and other libraries",
         "",
-        f"Written by `{command}`, from one run in which the",
-        "competitors took turns; all had the same threads, arrays in C order, and results that",
-        "were checked equal first. Times are the best of many. Ratios say how many times as fast",
-        "cnnfast is; those between 0.7 and 1.5 may be noise. All figures, medians too, are in",
-        f"[{Path(beside[0]).name}]({beside[0]}).",
+        f"Written by `{command}`, from one run; arrays in C order. Times are",
+        f"the best of many; medians too are in [{Path(figures).name}]({figures}).",
         "",
         "```",
         heading(facts),
         "```",
         "",
-        f"![Ratios by kernel, layer and peer]({beside[1]})",
+        f"![Ratios by kernel, layer and peer]({chart})",
         "",
-        "## Geometric means",
+        "### Geometric means",
         "",
         *means(results),
         "",
-        "## Still slower than a peer",
+        "### Slower than a peer here",
         "",
         *slower(results),
         "",
-        "## Every layer",
+        "### Every layer",
         "",
         "```",
         table(results),
         "```",
         "",
-        "## Against the aims",
+        "### Against these aims",
         "",
         "```",
         *shortfalls(results),
         "```",
-        "",
-        FINDINGS.read_text().rstrip(),
     ]
-    path.write_text("\n".join(text) + "\n")
 
 
 def means(results: Sequence[Result]) -> list[str]:

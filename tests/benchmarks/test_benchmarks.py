@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import kernels, report
+from benchmarks import contests, kernels, page, report, scores
+from benchmarks import layers as layer_contests
 from cnnfast import functional, reference
 from cnnfast.cli import race, tasks, vectorised
 from cnnfast.cli.tasks import Layer, Task
@@ -293,14 +294,93 @@ def test_command_says_what_matches_nothing(capsys):
 def test_the_page_names_what_is_slower(tmp_path, results):
     """Every figure on the page comes from the run it shows."""
     facts = report.facts(1, [])
-    kept = report.save(tmp_path, "kernels", facts, results)
-    page = tmp_path / "docs" / "performance.md"
-    report.document(page, "python -m benchmarks", facts, results, kept)
-    text = page.read_text()
+    path = tmp_path / "docs" / "performance.md"
+    lines = report.section("python -m benchmarks", facts, results, ["a.json", "a.png"])
+    page.write_section("kernels", lines, path)
+    text = path.read_text()
     assert facts["processor"] in text
-    assert f"](../{kept[1].name})" in text
+    assert "](a.png)" in text
     assert text.count("| ") > 3
     for result in results:
         for name in result.timings:
             if name in report.BARS and result.ratio(name) < 1:
                 assert f"{race.times(result.ratio(name))} of {name}" in text
+
+
+# ---------------------------------------------------------------------------- contests on layers
+
+
+def some_scores():
+    names = ["1 AlexNet conv1", "4 VGG conv1_1"]
+    ratios = {"forward": ([2.0, 2.2, 1.9], [6.0]), "one small call": ([0.5],)}
+    return [
+        contests.Score(group, name, 1e9, {"cnnfast": 0.01, "torch NCHW": 0.02}, found)
+        for group, rows in ratios.items()
+        for name, found in zip(names, rows, strict=False)
+    ]
+
+
+def test_a_score_takes_the_best_peer_in_each_process_and_the_median_of_processes():
+    contest = contests.Contest("forward", "row", 2e9, dict)
+    processes = [
+        {"cnnfast": 1.0, "torch NCHW": 3.0, "torch channels-last": 2.0},
+        {"cnnfast": 2.0, "torch NCHW": 2.0, "torch channels-last": 9.0},
+        {"cnnfast": 1.0, "torch NCHW": 9.0, "torch channels-last": 5.0},
+    ]
+    score = contests.score(contest, processes)
+    assert score.ratios == [2.0, 1.0, 5.0]
+    assert score.ratio == 2.0
+    assert score.seconds == {"cnnfast": 1.0, "torch NCHW": 3.0, "torch channels-last": 5.0}
+    assert score.rate == 2.0
+
+
+def test_each_process_begins_with_another_competitor(monkeypatch):
+    orders = []
+
+    def race(calls, seconds):
+        orders.append("".join(calls))
+        return {name: race_module.Timing(1.0, 1.0, 1) for name in calls}
+
+    race_module = sys.modules["cnnfast.cli.race"]
+    monkeypatch.setattr(contests, "race", race)
+    contest = contests.Contest("g", "n", 1, lambda: dict.fromkeys("abc"))
+    for turn in range(4):
+        assert [*contests.hold([contest], turn, 1, 0)] == [{"a": 1.0, "b": 1.0, "c": 1.0}]
+    assert orders == ["abc", "bca", "cab", "abc"]
+
+
+def test_aims_are_means_and_worst_with_and_without_the_row_of_page_faults():
+    lines = scores.aims_table(some_scores())
+    assert "| forward | geometric mean | 1.8x | 3.46x | 2.0x |  |" in lines
+    assert "| one small call | worst | 1.0x | 0.50x |  | **below** |" in lines
+    known = {contest.group for contest in layer_contests.contests()} | {"forward, AVX2"}
+    assert {aim.group for aim in scores.AIMS} <= known
+
+
+def test_the_section_of_the_layers(tmp_path):
+    facts = report.facts(1, [])
+    kept = scores.save(tmp_path, "layers", facts, some_scores())
+    assert [path.suffix for path in kept] == [".json", ".png"]
+    text = "\n".join(scores.section("command", facts, some_scores(), ["a.json", "a.png"]))
+    assert "| 1 AlexNet conv1 | 100 | 2.0x |" in text
+    assert "- one small call, 1 AlexNet conv1: 0.50x" in text
+
+
+def test_sections_of_the_page_are_written_one_by_one(tmp_path):
+    path = tmp_path / "page.md"
+    page.write_section("kernels", ["old"], path)
+    page.write_section("layers", ["of layers"], path)
+    page.write_section("kernels", ["new"], path)
+    text = path.read_text()
+    assert "old" not in text
+    assert text.index("of layers") < text.index("new") < text.index("## What was found")
+    assert text.startswith("# Performance")
+
+
+@pytest.mark.parametrize("group", ["forward", "gradient of the input", "one small call"])
+def test_the_table_of_layers_is_the_design_pages(group):
+    (first, *_) = [c for c in layer_contests.contests() if c.group == group]
+    assert first.work > 0
+    assert [layer.name.split()[0] for layer in layer_contests.TABLE] == [
+        str(row) for row in range(1, 16)
+    ]

@@ -98,7 +98,7 @@ def choose(
     """
     if algorithm in ("direct", "im2col"):
         return Choice(algorithm, 0, "asked for")
-    obstacle = _obstacle(dtype, win, groups)
+    obstacle = _obstacle(dtype, win)
     if algorithm == "winograd":
         if obstacle:
             raise ValueError(f'{function}: algorithm "winograd" does not apply: {obstacle}')
@@ -110,7 +110,7 @@ def choose(
         return Choice("direct", 0, 'the precision is set to "exact"')
     tile, tiles = _tiles(what, batch, win)
     channels = weight[1] * win.rows.stride**2
-    if channels < FEW_CHANNELS or weight[0] < FEW_FILTERS:
+    if channels < FEW_CHANNELS or weight[0] // groups < FEW_FILTERS:
         return Choice("direct", 0, "too few channels to pay for the transforms")
     if what == "weights" and tiles < FEW_TILES_FOR_WEIGHTS:
         return Choice("direct", 0, f"fewer than {FEW_TILES_FOR_WEIGHTS} tiles")
@@ -144,7 +144,7 @@ def _saving(tile: int, win: Window) -> float:
     return direct / (_tiles_of_an_image(tile, win) * inputs**2)
 
 
-def _obstacle(dtype: np.dtype, win: Window, groups: int) -> str:
+def _obstacle(dtype: np.dtype, win: Window) -> str:
     """Why Winograd's way does not apply, or nothing."""
     if dtype != np.float32:
         return "it is for float32 only"
@@ -157,6 +157,4 @@ def _obstacle(dtype: np.dtype, win: Window, groups: int) -> str:
         )
     if win.dilations != (1, 1):
         return "it is for dilation 1"
-    if groups != 1:
-        return "it is for one group"
     return ""

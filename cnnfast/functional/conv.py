@@ -12,10 +12,8 @@ from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
-from cnnfast._ext import winograd as _winograd
-from cnnfast._ext import winograd_weights as _winograd_weights
 from cnnfast._ext.dispatch import chosen_isa
-from cnnfast.functional import _by_columns
+from cnnfast.functional import _by_columns, _winograd
 from cnnfast.functional._algorithm import Algorithm, check_algorithm, get_conv_precision
 from cnnfast.functional._arguments import (
     check_needs,
@@ -184,9 +182,8 @@ def conv2d_packed(
     kernel, tile = plan.kernel, plan.choice.tile
     key = (kernel, tile, win.strides, groups, isa)
     if kernel == "winograd":
-        stride = win.rows.stride
-        filters = packed(key, lambda: _winograd.TransformedFilters(weight, stride, tile))
-        _winograd.forward(x, filters, bias, y, *win, *fused)
+        filters = packed(key, lambda: _winograd.transformed(weight, win, groups, tile))
+        _winograd.forward(x, filters, bias, y, win, *fused)
     elif kernel in ("direct", "depthwise"):
         filters = packed(key, lambda: _direct.PackedFilters(weight, groups))
         _direct.forward(x, filters, bias, y, *win, *fused)
@@ -292,7 +289,7 @@ def conv2d_backward(
         in_planes = grad.flags.c_contiguous and not channels_last
         plan = plan_backward_data(*arguments, in_planes, *settings)
         if plan.kernel == "winograd":
-            _winograd.backward_data(grad, weight, gx, *win, plan.choice.tile)
+            _winograd.backward_data(grad, weight, gx, win, groups, plan.choice.tile)
         elif plan.kernel in ("direct", "depthwise"):
             _direct.backward_data(grad, weight, gx, *win, groups)
         elif plan.kernel == "few channels":
@@ -307,7 +304,7 @@ def conv2d_backward(
         gw = empty(weight.shape, x.dtype)
         plan = plan_backward_weights(*arguments, *settings)
         if plan.kernel == "winograd":
-            _winograd_weights.backward_weights(grad, x, gw, *win, plan.choice.tile)
+            _winograd.backward_weights(grad, x, gw, win, groups, plan.choice.tile)
         elif plan.kernel in ("direct", "depthwise"):
             _weights.backward_weights(grad, x, gw, *win, groups)
         else:

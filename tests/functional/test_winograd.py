@@ -96,6 +96,23 @@ def test_every_size(order, kernel, stride, padding, extra, rng):
 
 
 @pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("groups", [2, 3])
+def test_groups(order, groups, rng):
+    x = images(rng, (3, 4 * groups, 13, 11), order)
+    weight = rng.standard_normal((9 * groups, 4, 3, 3), dtype=np.float32)
+    bias = rng.standard_normal(9 * groups, dtype=np.float32)
+    y = conv2d(x, weight, bias, 1, 1, 1, groups, algorithm="winograd")
+    scale = oracle.conv2d_scale(x, weight, bias, 1, 1, 1, groups).max()
+    assert np.abs(y - oracle.conv2d(x, weight, bias, 1, 1, 1, groups)).max() <= BOUND * scale
+    grad = images(rng, y.shape, order)
+    gradients = conv2d_backward(grad, x, weight, 1, 1, 1, groups, algorithm="winograd")
+    want = oracle.conv2d_backward(grad, x, weight, 1, 1, 1, groups)
+    scales = oracle.conv2d_backward(abs(grad), abs(x), abs(weight), 1, 1, 1, groups)
+    for gradient, right, scale in zip(gradients, want, scales, strict=True):
+        assert np.abs(gradient - right).max() <= 3e-6 * scale.max()
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("padding", [0, 1, 2, ((0, 2), (3, 1))])
 @pytest.mark.parametrize("batch", [1, 9])
 def test_gradient_of_the_input(order, padding, batch, rng):
@@ -206,7 +223,9 @@ def test_when_it_is_taken(rng):
     assert auto(weight_shape=(32, 3, 11, 11), stride=4, size=(57, 57)) == ("winograd", 4)
     assert auto(stride=2) == ("direct", 0)  # too little saved
     assert auto(dilation=2) == ("direct", 0)
-    assert auto(weight_shape=(32, 16, 3, 3), groups=2) == ("direct", 0)
+    assert auto(weight_shape=(32, 16, 3, 3), groups=2) == ("winograd", 4)
+    assert auto(weight_shape=(32, 8, 3, 3), groups=4) == ("direct", 0)
+    assert auto(weight_shape=(32, 16, 3, 3), groups=4) == ("direct", 0)
     cnnfast.set_conv_precision("exact")
     try:
         assert auto() == ("direct", 0)

@@ -23,6 +23,12 @@ from cnnfast.functional.global_pool import (
 )
 from cnnfast.functional.linear import linear, linear_backward
 from cnnfast.functional.loss import cross_entropy, hinge_loss
+from cnnfast.functional.norm import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+)
 from cnnfast.functional.pool import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -41,6 +47,10 @@ from cnnfast.functional.softmax import (
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_train",
+    "batch_norm_train_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",

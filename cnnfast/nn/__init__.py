@@ -16,6 +16,7 @@ from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
+from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AvgPool2d,
@@ -28,6 +29,8 @@ from cnnfast.nn.pool import (
 __all__ = [
     "AvgPool2d",
     "Backward",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "CrossEntropyLoss",
     "Dropout",

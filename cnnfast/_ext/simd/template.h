@@ -12,6 +12,7 @@
 #include "position_tile.h"
 #include "depthwise.h"
 #include "move.h"
+#include "norm.h"
 #include "pool.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"

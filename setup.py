@@ -23,6 +23,7 @@ SOURCES = {
     "conv_planes": [],
     "conv_weights": [],
     "linear": [],
+    "lrn": [],
     "norm": [],
     "pool": [],
     "winograd": [],

@@ -646,6 +646,63 @@ def batch_norm_train_backward(
     return gx, gw, gb
 
 
+def response_window(d: int, D: int, size: int) -> range:
+    """List the channels that the window of channel d covers, of D there are.
+
+    Examples
+    --------
+    >>> list(response_window(2, 6, 3)), list(response_window(0, 6, 4))
+    ([1, 2, 3], [0, 1])
+    """
+    return range(max(0, d - size // 2), min(D, d + (size - 1) // 2 + 1))
+
+
+def response(
+    x: np.ndarray, n: int, d: int, i: tuple[int, ...], size: int, alpha: float, k: float
+) -> float:
+    """Return what `local_response_norm` raises to the power -beta."""
+    window = response_window(d, x.shape[1], size)
+    return k + alpha / size * sum(float(x[(n, c, *i)]) ** 2 for c in window)
+
+
+def local_response_norm(
+    x: np.ndarray, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> np.ndarray:
+    """Divide by a power of the mean square over a window of channels.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 2.0, 2.0]).reshape(1, 3, 1)
+    >>> local_response_norm(x, 1, alpha=1.0, beta=1.0).ravel().tolist()
+    [0.5, 0.4, 0.4]
+    """
+    y = np.zeros(x.shape, x.dtype)
+    for n, d, *i in np.ndindex(x.shape):
+        index = (n, d, *i)
+        y[index] = float(x[index]) * response(x, n, d, tuple(i), size, alpha, k) ** -beta
+    return y
+
+
+def local_response_norm_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    size: int,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+) -> np.ndarray:
+    """Send each output's gradient to its own input and to those of its window."""
+    gx = np.zeros(x.shape)
+    for n, d, *i in np.ndindex(x.shape):
+        g, v = float(grad[(n, d, *i)]), float(x[(n, d, *i)])
+        base = response(x, n, d, tuple(i), size, alpha, k)
+        gx[(n, d, *i)] += g * base**-beta
+        for c in response_window(d, x.shape[1], size):
+            slope = 2 * alpha / size * float(x[(n, c, *i)])
+            gx[(n, c, *i)] += g * v * -beta * base ** (-beta - 1) * slope
+    return gx.astype(x.dtype)
+
+
 # ---------------------------------------------------------------------------- activations
 
 

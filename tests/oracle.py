@@ -423,6 +423,30 @@ def per_channel(vector: np.ndarray, ndim: int) -> np.ndarray:
     return np.asarray(vector, np.float64).reshape(1, -1, *[1] * (ndim - 2))
 
 
+def _response_windows(channels: int, size: int) -> np.ndarray:
+    """A matrix with a 1 where the column's channel lies in the window of the row's."""
+    offset = np.arange(channels) - np.arange(channels)[:, None]
+    return ((offset >= -(size // 2)) & (offset <= (size - 1) // 2)).astype(np.float64)
+
+
+def local_response_norm(
+    x: np.ndarray, size: int, alpha: float, beta: float, k: float
+) -> np.ndarray:
+    (x,) = f64(x)
+    sums = np.einsum("dc,nc...->nd...", _response_windows(x.shape[1], size), x**2)
+    return x * (k + alpha / size * sums) ** -beta
+
+
+def local_response_norm_backward(
+    grad: np.ndarray, x: np.ndarray, size: int, alpha: float, beta: float, k: float
+) -> np.ndarray:
+    grad, x = f64(grad, x)
+    windows = _response_windows(x.shape[1], size)
+    base = k + alpha / size * np.einsum("dc,nc...->nd...", windows, x**2)
+    slopes = np.einsum("dc,nd...->nc...", windows, grad * x * base ** (-beta - 1))
+    return grad * base**-beta - 2 * alpha * beta / size * x * slopes
+
+
 # ---------------------------------------------------------------------------- activations
 
 

@@ -83,6 +83,16 @@ def test_convolution_matches_the_loops(size, kernel, stride, padding, dilation):
         assert_array_equal(actual, loops)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 11])
+def test_local_response_norm_matches_the_loops(size):
+    x, grad, settings = normal(2, 6, 2, 3), normal(2, 6, 2, 3, seed=1), (size, 0.7, 0.75, 1.5)
+    y = reference.local_response_norm(x, *settings)
+    assert_allclose(oracle.local_response_norm(x, *settings), y, atol=1e-12)
+    gx = reference.local_response_norm_backward(grad, x, *settings)
+    got = oracle.local_response_norm_backward(grad, x, *settings)
+    assert_allclose(got, gx, atol=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (3, 2, 2, 3)])
 def test_batch_norm_matches_the_loops(shape):
     x, grad, eps = normal(*shape), normal(*shape, seed=1), 0.1

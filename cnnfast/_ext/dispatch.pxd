@@ -35,6 +35,18 @@ cdef extern from "simd/kernels.h" nogil:
         void (*column_map)(char* y, const char* g, const char* x, Py_ssize_t rows,
                            Py_ssize_t columns, const char* c, Py_ssize_t c_step) noexcept nogil
 
+    ctypedef struct cf_lrn:
+        void (*square)(char* y, const char* x, Py_ssize_t count) noexcept nogil
+        void (*forward)(char* y, const char* x, const char* squares, Py_ssize_t taps,
+                        Py_ssize_t tap_step, Py_ssize_t count, double alpha, double beta,
+                        double k) noexcept nogil
+        void (*slopes)(char* scales, char* slopes, const char* g, const char* x,
+                       const char* squares, Py_ssize_t taps, Py_ssize_t tap_step,
+                       Py_ssize_t count, double alpha, double beta, double k) noexcept nogil
+        void (*backward)(char* gx, const char* g, const char* x, const char* scales,
+                         const char* slopes, Py_ssize_t taps, Py_ssize_t tap_step,
+                         Py_ssize_t count) noexcept nogil
+
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
@@ -86,6 +98,7 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
                             Py_ssize_t count) noexcept nogil
         cf_norm norm
+        cf_lrn lrn
         const cf_winograd* winograd
 
     ctypedef struct cf_isa:

@@ -28,6 +28,8 @@ from cnnfast.functional.norm import (
     batch_norm_backward,
     batch_norm_train,
     batch_norm_train_backward,
+    local_response_norm,
+    local_response_norm_backward,
 )
 from cnnfast.functional.pool import (
     avg_pool2d,
@@ -68,6 +70,8 @@ __all__ = [
     "leaky_relu_backward",
     "linear",
     "linear_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log_softmax",
     "log_softmax_backward",
     "lp_pool2d",

@@ -16,7 +16,7 @@ from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
-from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d
+from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d, LocalResponseNorm
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AvgPool2d,
@@ -41,6 +41,7 @@ __all__ = [
     "LPPool2d",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool2d",
     "Module",

@@ -160,6 +160,17 @@ def test_what_the_layers_refuse():
         nn.BatchNorm1d(3, dtype=int)
 
 
+def test_local_response_norm():
+    module, x, grad = nn.LocalResponseNorm(3, 2, 0.5, 3), random(2, 5, 4), random(2, 5, 4, seed=1)
+    y, backward = module.forward(x)
+    assert_same(y, functional.local_response_norm(x, 3, 2, 0.5, 3))
+    assert_same(module(x), y)
+    assert_same(backward(grad), functional.local_response_norm_backward(grad, x, 3, 2, 0.5, 3))
+    assert repr(module) == "LocalResponseNorm(3, alpha=2.0, beta=0.5, k=3.0)"
+    with pytest.raises(ValueError, match="LocalResponseNorm: size must lie in 1"):
+        nn.LocalResponseNorm(0)
+
+
 def test_repr():
     assert repr(nn.BatchNorm2d(3)) == (
         "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"

@@ -94,6 +94,8 @@
         .norm = {CF_PASTE(run_moments, dtype, ISA), CF_PASTE(column_moments, dtype, ISA),           \
                  CF_PASTE(run_products, dtype, ISA), CF_PASTE(column_products, dtype, ISA),         \
                  CF_PASTE(run_map, dtype, ISA), CF_PASTE(column_map, dtype, ISA)},                  \
+        .lrn = {CF_PASTE(square, dtype, ISA), CF_PASTE(lrn, dtype, ISA),                           \
+                CF_PASTE(lrn_slopes, dtype, ISA), CF_PASTE(lrn_backward, dtype, ISA)},             \
         .winograd = transforms,                                                                    \
     }
 

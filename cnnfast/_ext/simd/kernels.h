@@ -65,6 +65,26 @@ typedef struct {
                        const char *c, ptrdiff_t c_step);
 } cf_norm;
 
+/* Local response normalisation of a run of `count`. A window's taps, tap_step apart, begin at
+ * squares, and slopes; whole vectors of these and of scales are read. See lrn.h. */
+typedef struct {
+    /* y = x * x. */
+    void (*square)(char *y, const char *x, ptrdiff_t count);
+
+    /* y = x * d^-beta, where d = k + alpha * the window's sum of squares. */
+    void (*forward)(char *y, const char *x, const char *squares, ptrdiff_t taps,
+                    ptrdiff_t tap_step, ptrdiff_t count, double alpha, double beta, double k);
+
+    /* scales = d^-beta, and slopes = g * x * its derivative by the squares, doubled. */
+    void (*slopes)(char *scales, char *slopes, const char *g, const char *x, const char *squares,
+                   ptrdiff_t taps, ptrdiff_t tap_step, ptrdiff_t count, double alpha, double beta,
+                   double k);
+
+    /* gx = g * scales + x * the window's sum of slopes. */
+    void (*backward)(char *gx, const char *g, const char *x, const char *scales,
+                     const char *slopes, ptrdiff_t taps, ptrdiff_t tap_step, ptrdiff_t count);
+} cf_lrn;
+
 typedef struct {
     int itemsize;
     int lanes;        /* elements of a vector register */
@@ -152,6 +172,7 @@ typedef struct {
                        ptrdiff_t count);
 
     cf_norm norm;
+    cf_lrn lrn;
 
     /* CF_WINOGRADS of them for float; NULL for double, which never takes that way. */
     const cf_winograd *winograd;

@@ -13,6 +13,7 @@
 #include "depthwise.h"
 #include "move.h"
 #include "norm.h"
+#include "lrn.h"
 #include "pool.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"

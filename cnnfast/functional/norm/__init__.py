@@ -6,10 +6,16 @@ from cnnfast.functional.norm.batch import (
     batch_norm_train,
     batch_norm_train_backward,
 )
+from cnnfast.functional.norm.local_response import (
+    local_response_norm,
+    local_response_norm_backward,
+)
 
 __all__ = [
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
 ]

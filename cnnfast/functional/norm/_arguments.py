@@ -22,15 +22,19 @@ Gradients = tuple[Vector, Vector, Vector]
 
 
 def checked_input(
-    function: str, x: np.ndarray, eps: float, dimensions: Collection[int] = (2, 3, 4)
-) -> tuple[np.ndarray, float]:
-    """Check an array of one of these numbers of dimensions, and eps."""
+    function: str, x: np.ndarray, dimensions: Collection[int] = (2, 3, 4)
+) -> np.ndarray:
+    """Check an array of one of these numbers of dimensions."""
     x = float_array(function, "x", x)
     if x.ndim not in dimensions:
         shapes = " or ".join(SHAPES[n] for n in dimensions)
         raise ValueError(f"{function}: x must have a shape {shapes}, got {x.shape}")
     nonempty(function, "x", x)
-    return x, number(function, "eps", eps, 0)
+    return x
+
+
+def checked_eps(function: str, eps: float) -> float:
+    return number(function, "eps", eps, 0)
 
 
 def channel_vectors(function: str, x: np.ndarray, **vectors: Vector) -> list[Vector]:

@@ -12,6 +12,7 @@ from cnnfast.functional.norm._arguments import (
     Gradients,
     Vector,
     channel_vectors,
+    checked_eps,
     checked_input,
     image,
     in_order,
@@ -66,7 +67,7 @@ def batch_norm(
     array([[-1.,  1.]])
     """
     name = "batch_norm"
-    x, eps = checked_input(name, x, eps)
+    x, eps = checked_input(name, x), checked_eps(name, eps)
     vectors = channel_vectors(name, x, mean=mean, var=var, weight=weight, bias=bias)
     images, channels_last = image(x)
     y = empty_image(images.shape, x.dtype, channels_last)
@@ -161,7 +162,7 @@ def batch_norm_train(
     ([[-1.0], [1.0]], [3.0], [4.0])
     """
     name = "batch_norm_train"
-    x, eps = checked_input(name, x, eps)
+    x, eps = checked_input(name, x), checked_eps(name, eps)
     vectors = channel_vectors(name, x, weight=weight, bias=bias)
     channels = x.shape[1]
     if x.size < 2 * channels:
@@ -238,7 +239,7 @@ def _backward(
     needs: Collection[str],
     constant: bool,
 ) -> Gradients:
-    x, eps = checked_input(function, x, eps)
+    x, eps = checked_input(function, x), checked_eps(function, eps)
     grad, x = matching_gradient(function, grad, "x", x)
     vectors = channel_vectors(function, x, mean=mean, var=var, weight=weight)
     check_needs(function, needs)

@@ -16,7 +16,14 @@ from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
-from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d, LocalResponseNorm
+from cnnfast.nn.norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    LocalResponseNorm,
+)
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AvgPool2d,
@@ -37,8 +44,11 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
+    "GroupNorm",
     "HingeLoss",
+    "InstanceNorm2d",
     "LPPool2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",

@@ -160,6 +160,76 @@ def test_what_the_layers_refuse():
         nn.BatchNorm1d(3, dtype=int)
 
 
+@pytest.mark.parametrize("momentum", [0.25, None])
+def test_instance_norm(momentum):
+    x, grad = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
+    module = learned(nn.InstanceNorm2d, affine=True, momentum=momentum, track_running_stats=True)
+    want = oracle.normalized(x, (2, 3), 1e-5)
+    y, backward = module.forward(x)
+    np.testing.assert_allclose(y, scaled(want.xhat), atol=1e-12)
+    share = 1 if momentum is None else momentum
+    mean, var = share * want.mean.mean(0).ravel(), want.var.mean(0).ravel() * 20 / 19
+    var = 1 - share + share * var
+    np.testing.assert_allclose(module.running_mean, mean, atol=1e-12)
+    np.testing.assert_allclose(module.running_var, var, atol=1e-12)
+    factor = oracle.per_channel([0.5, -1.0, 2.0], 4)
+    np.testing.assert_allclose(backward(grad), want.backward(grad * factor), atol=1e-12)
+    np.testing.assert_allclose(module.weight.grad, (grad * want.xhat).sum((0, 2, 3)), atol=1e-12)
+
+    xhat = (x - oracle.per_channel(mean, 4)) / np.sqrt(oracle.per_channel(var, 4) + 1e-5)
+    np.testing.assert_allclose(module(x), scaled(xhat), atol=1e-12)
+    y, backward = module.eval().forward(x)
+    assert_same(y, module(x))
+    np.testing.assert_allclose(
+        backward(grad), grad * factor / np.sqrt(oracle.per_channel(var, 4) + 1e-5), atol=1e-12
+    )
+
+    plain = nn.InstanceNorm2d(3, dtype=np.float64)
+    assert list(plain.state_dict()) == []
+    np.testing.assert_allclose(plain(x), want.xhat, atol=1e-12)
+    np.testing.assert_allclose(plain.eval().forward(x)[1](grad), want.backward(grad), atol=1e-12)
+    with pytest.raises(ValueError, match="instance_norm: x must have at least 2 values a channel"):
+        plain(x[:, :, :1, :1])
+
+
+def test_group_norm():
+    x, grad = random(2, 6, 4), random(2, 6, 4, seed=1)
+    module = nn.GroupNorm(2, 6, 0.1, dtype=np.float64)
+    module.weight.assign(np.arange(6.0))
+    module.bias.assign(np.ones(6))
+    y, backward = module.forward(x)
+    assert_same(y, functional.group_norm(x, 2, np.arange(6.0), np.ones(6), 0.1))
+    assert_same(module(x), y)
+    gx, gw, gb = functional.group_norm_backward(grad, x, 2, np.arange(6.0), 0.1)
+    for got, want in zip(
+        (backward(grad), module.weight.grad, module.bias.grad), (gx, gw, gb), strict=True
+    ):
+        assert_same(got, want)
+    plain = nn.GroupNorm(2, 6, affine=False)
+    assert list(plain.parameters()) == []
+    assert repr(plain) == "GroupNorm(2, 6, eps=1e-05, affine=False)"
+    with pytest.raises(ValueError, match="num_channels 5 must be a multiple of num_groups 2"):
+        nn.GroupNorm(2, 5)
+
+
+def test_layer_norm():
+    x, grad, weight = random(2, 3, 4), random(2, 3, 4, seed=1), random(3, 4, seed=2)
+    module = nn.LayerNorm((3, 4), 0.1, dtype=np.float64)
+    module.weight.assign(weight)
+    module.bias.assign(np.ones((3, 4)))
+    y, backward = module.forward(x)
+    assert_same(y, functional.layer_norm(x, (3, 4), weight, np.ones((3, 4)), 0.1))
+    assert_same(module(x), y)
+    gx, gw, gb = functional.layer_norm_backward(grad, x, (3, 4), weight, 0.1)
+    for got, want in zip(
+        (backward(grad), module.weight.grad, module.bias.grad), (gx, gw, gb), strict=True
+    ):
+        assert_same(got, want)
+    assert list(nn.LayerNorm(4, bias=False).state_dict()) == ["weight"]
+    assert list(nn.LayerNorm(4, elementwise_affine=False).state_dict()) == []
+    assert repr(nn.LayerNorm(4)) == "LayerNorm((4,), eps=1e-05, elementwise_affine=True)"
+
+
 def test_local_response_norm():
     module, x, grad = nn.LocalResponseNorm(3, 2, 0.5, 3), random(2, 5, 4), random(2, 5, 4, seed=1)
     y, backward = module.forward(x)

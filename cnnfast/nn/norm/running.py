@@ -1,27 +1,27 @@
-"""Normalisation layers; the formulas are in `cnnfast.functional`."""
+"""Batch and instance normalisation: layers with running statistics."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from cnnfast.functional._arguments import number
-from cnnfast.functional.norm import (
+from cnnfast.functional.norm.batch import (
     batch_norm,
     batch_norm_backward,
     batch_norm_train,
     batch_norm_train_backward,
-    local_response_norm,
-    local_response_norm_backward,
 )
-from cnnfast.functional.norm.local_response import checked_settings
+from cnnfast.functional.norm.group import instance_norm_backward, instance_norm_moments
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import Module, float_dtype, positive
-from cnnfast.nn.parameter import Parameter
+from cnnfast.nn.norm._parameters import data, vectors
 
 
-class _BatchNorm(Module):
-    """What batch normalisation has in common for arrays of any dimensions."""
+class _RunningNorm(Module):
+    """Normalisation with the moments of the input, or in their place running statistics."""
 
     #: Dimensions of the input.
     dimensions: tuple[int, ...]
@@ -33,12 +33,11 @@ class _BatchNorm(Module):
     def __init__(
         self,
         num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        *,
-        dtype: DTypeLike = np.float32,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        dtype: DTypeLike,
     ) -> None:
         name = type(self).__name__
         dtype = float_dtype(name, dtype)
@@ -46,8 +45,7 @@ class _BatchNorm(Module):
         self.eps = number(name, "eps", eps, 0)
         self.momentum = None if momentum is None else number(name, "momentum", momentum, 0, 1)
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Parameter(np.ones(self.num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(self.num_features, dtype)) if affine else None
+        self.weight, self.bias = vectors((self.num_features,), affine, affine, dtype)
         if track_running_stats:
             self.register_buffer("running_mean", np.zeros(self.num_features, dtype))
             self.register_buffer("running_var", np.ones(self.num_features, dtype))
@@ -56,26 +54,31 @@ class _BatchNorm(Module):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         self._check(x)
         if not self.track_running_stats:
-            return batch_norm_train(x, *self._vectors(), self.eps)[0]
-        return batch_norm(x, self.running_mean, self.running_var, *self._vectors(), self.eps)
+            return self._by_input(x)[0]
+        mean, var = self.running_mean, self.running_var
+        return batch_norm(x, mean, var, data(self.weight), data(self.bias), self.eps)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         self._check(x)
-        weight, bias = self._vectors()
-        eps, by_batch = self.eps, self.training or not self.track_running_stats
-        if by_batch:
-            y, mean, var = batch_norm_train(x, weight, bias, eps)
+        weight, eps = data(self.weight), self.eps
+        if self.training or not self.track_running_stats:
+            y, mean, var, gradients = self._by_input(x)
+            if self.training and self.track_running_stats:
+                self._update(mean, var)
         else:
             mean, var = self.running_mean, self.running_var
-            y = batch_norm(x, mean, var, weight, bias, eps)
-        if self.training and self.track_running_stats:
-            self._update(mean, var, x.size // self.num_features)
+            y = batch_norm(x, mean, var, weight, data(self.bias), eps)
 
-        def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
-            back = batch_norm_train_backward if by_batch else batch_norm_backward
-            return back(grad, x, mean, var, weight, eps, needs)
+            def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
+                return batch_norm_backward(grad, x, mean, var, weight, eps, needs)
 
         return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
+
+    def _by_input(
+        self, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
+        """Give the output, mean and unbiased variance for the statistics, and the gradients."""
+        raise NotImplementedError
 
     def _check(self, x: np.ndarray) -> None:
         """Check what only the layer knows; the rest is up to the function it calls."""
@@ -87,13 +90,8 @@ class _BatchNorm(Module):
                 f"dimensions and {self.num_features} channels, got shape {x.shape}"
             )
 
-    def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if self.weight is None or self.bias is None:
-            return None, None
-        return self.weight.data, self.bias.data
-
-    def _update(self, mean: np.ndarray, var: np.ndarray, count: int) -> None:
-        """Move the running statistics towards those of a batch with `count` values a channel.
+    def _update(self, mean: np.ndarray, var: np.ndarray) -> None:
+        """Move the running statistics towards those of a batch.
 
         They are replaced, not written to: a backward pass may still hold the old ones.
         """
@@ -101,13 +99,39 @@ class _BatchNorm(Module):
         share = 1 / batches if self.momentum is None else self.momentum
         self.num_batches_tracked = np.array(batches, np.int64)
         self.running_mean = (1 - share) * self.running_mean + share * mean
-        self.running_var = (1 - share) * self.running_var + share * count / (count - 1) * var
+        self.running_var = (1 - share) * self.running_var + share * var
 
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.affine}, track_running_stats={self.track_running_stats}"
         )
+
+
+class _BatchNorm(_RunningNorm):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+
+    def _by_input(
+        self, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
+        weight, eps = data(self.weight), self.eps
+        y, mean, var = batch_norm_train(x, weight, data(self.bias), eps)
+
+        def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
+            return batch_norm_train_backward(grad, x, mean, var, weight, eps, needs)
+
+        count = x.size // self.num_features
+        return y, mean, var * (count / (count - 1)), gradients
 
 
 class BatchNorm1d(_BatchNorm):
@@ -160,36 +184,43 @@ class BatchNorm2d(_BatchNorm):
     dimensions = (4,)
 
 
-class LocalResponseNorm(Module):
-    """Divide by a power of the mean square over `size` neighbouring channels.
+class InstanceNorm2d(_RunningNorm):
+    """Instance normalisation: every channel of every image to mean 0 and variance 1.
 
     Parameters
     ----------
-    size : int
-        Channels of a window.
-    alpha, beta, k : float
-        See `cnnfast.functional.local_response_norm`.
+    num_features, eps, momentum, affine, track_running_stats, dtype
+        As in `BatchNorm2d`, but for the defaults. The running statistics follow the averages over
+        the images of a batch.
 
     Examples
     --------
-    >>> x = np.array([1.0, 2.0, 2.0]).reshape(1, 3, 1)
-    >>> LocalResponseNorm(1, alpha=1.0, beta=1.0)(x).ravel().tolist()
-    [0.5, 0.4, 0.4]
+    >>> InstanceNorm2d(1, eps=0, dtype=np.float64)(np.array([[[[1.0, 5.0]]]])).tolist()
+    [[[[-1.0, 1.0]]]]
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        self.size, self.alpha, self.beta, self.k = checked_settings(
-            type(self).__name__, size, alpha, beta, k
-        )
+    dimensions = (4,)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
-        settings = self.size, self.alpha, self.beta, self.k
-        return self(x), Backward.without_parameters(
-            lambda grad: local_response_norm_backward(grad, x, *settings)
-        )
+    def _by_input(
+        self, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
+        weight, eps = data(self.weight), self.eps
+        y, mean, var = instance_norm_moments(x, weight, data(self.bias), eps)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+        def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
+            return instance_norm_backward(grad, x, weight, eps, needs)
+
+        count = x.shape[2] * x.shape[3]
+        return y, mean.mean(axis=0), var.mean(axis=0) * (count / (count - 1)), gradients

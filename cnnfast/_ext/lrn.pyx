@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_lrn, kernels_for
 from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     PIXELS = 64       # of a block in C order
@@ -47,7 +47,7 @@ cdef int prepare(
     Response* lrn, x, g, y, Py_ssize_t size, double alpha, double beta, double k
 ) except -1:
     cdef Image im = image(x)
-    cdef Workspace space
+    cdef char* space
     cdef int threads
     lrn.k, lrn.itemsize = &kernels_for(im.itemsize).lrn, im.itemsize
     lrn.images, lrn.channels, lrn.pixels = im.n, im.c, im.h * im.w
@@ -65,7 +65,7 @@ cdef int prepare(
     ) + 64
     threads = threads_for(<double> POWER_WORK * lrn.images * im.c * lrn.pixels)
     space = allocate(threads * 3 * lrn.panel_bytes)
-    lrn.panels = space.data
+    lrn.panels = space
     with nogil:
         parallel(block_item, lrn, lrn.images * lrn.blocks, threads)
         release(space)

@@ -16,7 +16,7 @@ from libc.math cimport sqrt
 from cnnfast._ext.dispatch cimport cf_norm, kernels_for
 from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport Workspace, allocate, release
+from cnnfast._ext.workspace cimport allocate, release
 
 cdef enum:
     PART = 32 * 1024  # elements: large sets are summed in parts of about so many
@@ -33,7 +33,7 @@ cdef struct Norm:
     Py_ssize_t batch, rows, channels, length  # B, R, C, L
     Py_ssize_t sets, group, population        # elements that are normalised together
     Py_ssize_t parts, part_rows, at_once
-    Workspace space
+    char* space
     double* mean        # (B, C), as all that follows
     double* root        # 1 / sqrt(variance + eps)
     double* total       # the sum of g
@@ -140,7 +140,7 @@ cdef int prepare(Norm* norm, x, g, y, bint over_batch, Py_ssize_t group) except 
     norm.parts = (norm.rows + norm.part_rows - 1) // norm.part_rows
     norm.at_once = norm.channels if norm.length == 1 else max(1, ITEM // max(1, of_an_item))
     norm.space = allocate((4 * im.itemsize + (4 + 2 * norm.parts) * sizeof(double)) * norm.sets)
-    norm.coefficients = norm.space.data
+    norm.coefficients = norm.space
     norm.mean = <double*> (norm.coefficients + 4 * norm.sets * im.itemsize)
     norm.root, norm.total = norm.mean + norm.sets, norm.mean + 2 * norm.sets
     norm.products, norm.partial = norm.mean + 3 * norm.sets, norm.mean + 4 * norm.sets

@@ -23,6 +23,8 @@ SOURCES = {
     "conv_planes": [],
     "conv_weights": [],
     "linear": [],
+    "lrn": [],
+    "norm": [],
     "pool": [],
     "winograd": [],
     "winograd_weights": [],

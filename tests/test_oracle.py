@@ -83,6 +83,33 @@ def test_convolution_matches_the_loops(size, kernel, stride, padding, dilation):
         assert_array_equal(actual, loops)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 11])
+def test_local_response_norm_matches_the_loops(size):
+    x, grad, settings = normal(2, 6, 2, 3), normal(2, 6, 2, 3, seed=1), (size, 0.7, 0.75, 1.5)
+    y = reference.local_response_norm(x, *settings)
+    assert_allclose(oracle.local_response_norm(x, *settings), y, atol=1e-12)
+    gx = reference.local_response_norm_backward(grad, x, *settings)
+    got = oracle.local_response_norm_backward(grad, x, *settings)
+    assert_allclose(got, gx, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (3, 2, 2, 3)])
+def test_batch_norm_matches_the_loops(shape):
+    x, grad, eps = normal(*shape), normal(*shape, seed=1), 0.1
+    weight, bias = normal(shape[1], seed=2), normal(shape[1], seed=3)
+    factor, shift = (oracle.per_channel(v, len(shape)) for v in (weight, bias))
+    got = oracle.normalized(x, oracle.over_batch(x), eps)
+    y = reference.batch_norm_train(x, weight, bias, eps)
+    assert_allclose(got.xhat * factor + shift, y, atol=1e-12)
+    moments = got.mean.ravel(), got.var.ravel()
+    assert_allclose(reference.batch_norm(x, *moments, weight, bias, eps), y, atol=1e-12)
+
+    gx, gw, gb = reference.batch_norm_train_backward(grad, x, weight, eps)
+    assert_allclose(got.backward(grad * factor), gx, atol=1e-12)
+    assert_allclose((grad * got.xhat).sum(got.axes), gw, atol=1e-12)
+    assert_allclose(grad.sum(got.axes), gb, atol=1e-12)
+
+
 @pytest.mark.parametrize(("channels", "filters", "groups"), [(4, 6, 2), (6, 3, 3), (3, 6, 3)])
 @pytest.mark.parametrize("window", [(1, 0, 1), (2, 1, 1), ((1, 2), (0, 2), (2, 1))])
 def test_grouped_convolution_matches_the_loops(channels, filters, groups, window):

@@ -19,6 +19,34 @@ cdef extern from "simd/kernels.h" nogil:
                        Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
         void (*gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
 
+    ctypedef struct cf_norm:
+        void (*run_moments)(double* mean, double* m2, const char* x, Py_ssize_t row_step,
+                            Py_ssize_t rows, Py_ssize_t count) noexcept nogil
+        void (*column_moments)(double* mean, double* m2, const char* x, Py_ssize_t row_step,
+                               Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+        void (*run_products)(double* sum, double* products, const char* g, const char* x,
+                             Py_ssize_t row_step, Py_ssize_t rows, Py_ssize_t count,
+                             const char* m) noexcept nogil
+        void (*column_products)(double* sum, double* products, const char* g, const char* x,
+                                Py_ssize_t row_step, Py_ssize_t rows, Py_ssize_t columns,
+                                const char* m) noexcept nogil
+        void (*run_map)(char* y, const char* g, const char* x, Py_ssize_t count, const char* c,
+                        Py_ssize_t c_step) noexcept nogil
+        void (*column_map)(char* y, const char* g, const char* x, Py_ssize_t rows,
+                           Py_ssize_t columns, const char* c, Py_ssize_t c_step) noexcept nogil
+
+    ctypedef struct cf_lrn:
+        void (*square)(char* y, const char* x, Py_ssize_t count) noexcept nogil
+        void (*forward)(char* y, const char* x, const char* squares, Py_ssize_t taps,
+                        Py_ssize_t tap_step, Py_ssize_t count, double alpha, double beta,
+                        double k) noexcept nogil
+        void (*slopes)(char* scales, char* slopes, const char* g, const char* x,
+                       const char* squares, Py_ssize_t taps, Py_ssize_t tap_step,
+                       Py_ssize_t count, double alpha, double beta, double k) noexcept nogil
+        void (*backward)(char* gx, const char* g, const char* x, const char* scales,
+                         const char* slopes, Py_ssize_t taps, Py_ssize_t tap_step,
+                         Py_ssize_t count) noexcept nogil
+
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
@@ -69,6 +97,8 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t (*route)(char* plane, Py_ssize_t pixel_step, long long pixels, const char* g,
                             Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
                             Py_ssize_t count) noexcept nogil
+        cf_norm norm
+        cf_lrn lrn
         const cf_winograd* winograd
 
     ctypedef struct cf_isa:

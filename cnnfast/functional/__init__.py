@@ -23,6 +23,20 @@ from cnnfast.functional.global_pool import (
 )
 from cnnfast.functional.linear import linear, linear_backward
 from cnnfast.functional.loss import cross_entropy, hinge_loss
+from cnnfast.functional.norm import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+    group_norm,
+    group_norm_backward,
+    instance_norm,
+    instance_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    local_response_norm,
+    local_response_norm_backward,
+)
 from cnnfast.functional.pool import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -41,6 +55,10 @@ from cnnfast.functional.softmax import (
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_train",
+    "batch_norm_train_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -52,12 +70,20 @@ __all__ = [
     "global_avg_pool2d_backward",
     "global_max_pool2d",
     "global_max_pool2d_backward",
+    "group_norm",
+    "group_norm_backward",
     "hinge_loss",
     "im2col",
+    "instance_norm",
+    "instance_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",
     "linear_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log_softmax",
     "log_softmax_backward",
     "lp_pool2d",

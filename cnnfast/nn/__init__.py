@@ -16,6 +16,14 @@ from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
+from cnnfast.nn.norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    LocalResponseNorm,
+)
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AvgPool2d,
@@ -28,16 +36,22 @@ from cnnfast.nn.pool import (
 __all__ = [
     "AvgPool2d",
     "Backward",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
+    "GroupNorm",
     "HingeLoss",
+    "InstanceNorm2d",
     "LPPool2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool2d",
     "Module",

@@ -91,6 +91,11 @@
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
+        .norm = {CF_PASTE(run_moments, dtype, ISA), CF_PASTE(column_moments, dtype, ISA),           \
+                 CF_PASTE(run_products, dtype, ISA), CF_PASTE(column_products, dtype, ISA),         \
+                 CF_PASTE(run_map, dtype, ISA), CF_PASTE(column_map, dtype, ISA)},                  \
+        .lrn = {CF_PASTE(square, dtype, ISA), CF_PASTE(lrn, dtype, ISA),                           \
+                CF_PASTE(lrn_slopes, dtype, ISA), CF_PASTE(lrn_backward, dtype, ISA)},             \
         .winograd = transforms,                                                                    \
     }
 

@@ -41,6 +41,50 @@ typedef struct {
 
 #define CF_WINOGRADS 5
 
+/* Normalisation. Sets of elements are `rows` contiguous runs of `count`, row_step apart, or the
+ * columns of a matrix; see norm.h. */
+typedef struct {
+    /* The mean, and the sum of squared deviations from it. */
+    void (*run_moments)(double *mean, double *m2, const char *x, ptrdiff_t row_step,
+                        ptrdiff_t rows, ptrdiff_t count);
+    void (*column_moments)(double *mean, double *m2, const char *x, ptrdiff_t row_step,
+                           ptrdiff_t rows, ptrdiff_t columns);
+
+    /* The sums of g and of g * (x - m). */
+    void (*run_products)(double *sum, double *products, const char *g, const char *x,
+                         ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t count, const char *m);
+    void (*column_products)(double *sum, double *products, const char *g, const char *x,
+                            ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
+                            const char *m);
+
+    /* y = (x - m) * s + t, plus g * a unless g is NULL. The coefficients m, s, t, a lie c_step
+     * apart; a run has one of each, a matrix one for each column. Its rows are adjacent. */
+    void (*run_map)(char *y, const char *g, const char *x, ptrdiff_t count, const char *c,
+                    ptrdiff_t c_step);
+    void (*column_map)(char *y, const char *g, const char *x, ptrdiff_t rows, ptrdiff_t columns,
+                       const char *c, ptrdiff_t c_step);
+} cf_norm;
+
+/* Local response normalisation of a run of `count`. A window's taps, tap_step apart, begin at
+ * squares, and slopes; whole vectors of these and of scales are read. See lrn.h. */
+typedef struct {
+    /* y = x * x. */
+    void (*square)(char *y, const char *x, ptrdiff_t count);
+
+    /* y = x * d^-beta, where d = k + alpha * the window's sum of squares. */
+    void (*forward)(char *y, const char *x, const char *squares, ptrdiff_t taps,
+                    ptrdiff_t tap_step, ptrdiff_t count, double alpha, double beta, double k);
+
+    /* scales = d^-beta, and slopes = g * x * its derivative by the squares, doubled. */
+    void (*slopes)(char *scales, char *slopes, const char *g, const char *x, const char *squares,
+                   ptrdiff_t taps, ptrdiff_t tap_step, ptrdiff_t count, double alpha, double beta,
+                   double k);
+
+    /* gx = g * scales + x * the window's sum of slopes. */
+    void (*backward)(char *gx, const char *g, const char *x, const char *scales,
+                     const char *slopes, ptrdiff_t taps, ptrdiff_t tap_step, ptrdiff_t count);
+} cf_lrn;
+
 typedef struct {
     int itemsize;
     int lanes;        /* elements of a vector register */
@@ -126,6 +170,9 @@ typedef struct {
     ptrdiff_t (*route)(char *plane, ptrdiff_t pixel_step, int64_t pixels, const char *g,
                        ptrdiff_t g_step, const char *winners, ptrdiff_t winners_step,
                        ptrdiff_t count);
+
+    cf_norm norm;
+    cf_lrn lrn;
 
     /* CF_WINOGRADS of them for float; NULL for double, which never takes that way. */
     const cf_winograd *winograd;

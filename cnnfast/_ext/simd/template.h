@@ -12,6 +12,8 @@
 #include "position_tile.h"
 #include "depthwise.h"
 #include "move.h"
+#include "norm.h"
+#include "lrn.h"
 #include "pool.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"

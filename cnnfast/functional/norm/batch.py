@@ -1,0 +1,252 @@
+"""Batch normalisation: every channel to mean 0 and variance 1 over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from cnnfast._ext import norm as _kernels
+from cnnfast.functional._arguments import check_needs, empty, empty_image, matching_gradient
+from cnnfast.functional.norm._arguments import (
+    Gradients,
+    Vector,
+    channel_vectors,
+    checked_eps,
+    checked_input,
+    image,
+    in_order,
+)
+
+
+def batch_norm(
+    x: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
+    eps: float = 1e-5,
+) -> np.ndarray:
+    r"""Normalise every channel with a given mean and variance, then scale and shift it.
+
+    .. math:: y_c = \gamma_c \frac{x_c - \mu_c}{\sqrt{\sigma^2_c + \epsilon}} + \beta_c
+
+    This is inference, with the running statistics; `batch_norm_train` takes those of the batch.
+
+    Parameters
+    ----------
+    x : ndarray (N, C), (N, C, L) or (N, C, H, W), float32 or float64
+        Any strides.
+    mean, var : ndarray (C,)
+        What to normalise with.
+    weight, bias : ndarray (C,), optional
+        Scale and shift; 1 and 0 unless given.
+    eps : float
+        Keeps the root away from 0.
+
+    Returns
+    -------
+    ndarray
+        In the shape and memory order of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of another type, or shapes that do not fit together.
+
+    References
+    ----------
+    S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing
+    internal covariate shift", 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import batch_norm
+    >>> batch_norm(np.array([[1.0, 20.0]]), np.array([3.0, 10.0]), np.array([4.0, 100.0]), eps=0)
+    array([[-1.,  1.]])
+    """
+    name = "batch_norm"
+    x, eps = checked_input(name, x), checked_eps(name, eps)
+    vectors = channel_vectors(name, x, mean=mean, var=var, weight=weight, bias=bias)
+    images, channels_last = image(x)
+    y = empty_image(images.shape, x.dtype, channels_last)
+    _kernels.forward(images, y, *vectors, eps)
+    return y.reshape(x.shape)
+
+
+def batch_norm_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None = None,
+    eps: float = 1e-5,
+    needs: Collection[str] = ("x", "weight", "bias"),
+) -> Gradients:
+    r"""Gradients of `batch_norm`, whose mean and variance are constants.
+
+    .. math:: \bar x_c = \frac{\gamma_c\, \bar y_c}{\sqrt{\sigma^2_c + \epsilon}}, \qquad
+              \bar\gamma_c = \sum \bar y_c\, \hat x_c, \qquad \bar\beta_c = \sum \bar y_c,
+
+    where :math:`\hat x` is what `weight` scales, and the sums go over the channel.
+
+    Parameters
+    ----------
+    grad : ndarray
+        Gradient of the output, shape and dtype of `x`.
+    x, mean, var, weight, eps
+        What the forward pass took.
+    needs : collection of "x", "weight", "bias"
+        The gradients to compute.
+
+    Returns
+    -------
+    gx : ndarray or None
+        In the shape and memory order of `x`.
+    gw, gb : ndarray (C,) or None
+        None for what is not needed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `batch_norm`, and for a gradient of another shape than that of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import batch_norm_backward
+    >>> x, mean, var = np.array([[1.0], [5.0]]), np.array([3.0]), np.array([4.0])
+    >>> gx, gw, gb = batch_norm_backward(np.array([[2.0], [6.0]]), x, mean, var, eps=0)
+    >>> gx.tolist(), gw.tolist(), gb.tolist()
+    ([[1.0], [3.0]], [4.0], [8.0])
+    """
+    return _backward("batch_norm_backward", grad, x, mean, var, weight, eps, needs, True)
+
+
+def batch_norm_train(
+    x: np.ndarray,
+    weight: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
+    eps: float = 1e-5,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normalise every channel with its mean and variance in this batch, then scale and shift it.
+
+    The formula is that of `batch_norm`; mean and variance are sums over all axes but the
+    channels', over the number of elements.
+
+    Parameters
+    ----------
+    x, weight, bias, eps
+        As in `batch_norm`; at least two values a channel.
+
+    Returns
+    -------
+    y : ndarray
+        In the shape and memory order of `x`.
+    mean, var : ndarray (C,)
+        Mean and biased variance. Running statistics take n / (n - 1) times that variance, where
+        n = x.size / C.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of another type, shapes that do not fit together, or too few values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import batch_norm_train
+    >>> y, mean, var = batch_norm_train(np.array([[1.0], [5.0]]), eps=0)
+    >>> y.tolist(), mean.tolist(), var.tolist()
+    ([[-1.0], [1.0]], [3.0], [4.0])
+    """
+    name = "batch_norm_train"
+    x, eps = checked_input(name, x), checked_eps(name, eps)
+    vectors = channel_vectors(name, x, weight=weight, bias=bias)
+    channels = x.shape[1]
+    if x.size < 2 * channels:
+        raise ValueError(
+            f"{name}: x must have at least 2 values a channel to take a variance of, "
+            f"got shape {x.shape}"
+        )
+    images, channels_last = image(x)
+    y = empty_image(images.shape, x.dtype, channels_last)
+    mean, var = empty((channels,), x.dtype), empty((channels,), x.dtype)
+    _kernels.forward_moments(images, y, mean, var, *vectors, eps, True, 1)
+    return y.reshape(x.shape), mean, var
+
+
+def batch_norm_train_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None = None,
+    eps: float = 1e-5,
+    needs: Collection[str] = ("x", "weight", "bias"),
+) -> Gradients:
+    r"""Gradients of `batch_norm_train`, whose mean and variance depend on `x`.
+
+    .. math:: \bar x_c = \frac{\gamma_c}{\sqrt{\sigma^2_c + \epsilon}} \Big(\bar y_c
+              - \frac{\bar\beta_c + \hat x_c\, \bar\gamma_c}{n}\Big),
+
+    with n values a channel; the others are those of `batch_norm_backward`.
+
+    Parameters
+    ----------
+    grad : ndarray
+        Gradient of the output, shape and dtype of `x`.
+    x, weight, eps
+        What the forward pass took.
+    mean, var : ndarray (C,)
+        What it returned.
+    needs : collection of "x", "weight", "bias"
+        The gradients to compute.
+
+    Returns
+    -------
+    gx : ndarray or None
+        In the shape and memory order of `x`.
+    gw, gb : ndarray (C,) or None
+        None for what is not needed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `batch_norm_train`, and for a gradient of another shape than that of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import batch_norm_train_backward
+    >>> x, mean, var = np.array([[1.0], [5.0]]), np.array([3.0]), np.array([4.0])
+    >>> gx, gw, gb = batch_norm_train_backward(np.array([[2.0], [6.0]]), x, mean, var, eps=0)
+    >>> gx.tolist(), gw.tolist(), gb.tolist()
+    ([[0.0], [0.0]], [4.0], [8.0])
+    """
+    return _backward("batch_norm_train_backward", grad, x, mean, var, weight, eps, needs, False)
+
+
+def _backward(
+    function: str,
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: Vector,
+    eps: float,
+    needs: Collection[str],
+    constant: bool,
+) -> Gradients:
+    x, eps = checked_input(function, x), checked_eps(function, eps)
+    grad, x = matching_gradient(function, grad, "x", x)
+    vectors = channel_vectors(function, x, mean=mean, var=var, weight=weight)
+    check_needs(function, needs)
+    images, channels_last = image(x)
+    gx = empty_image(images.shape, x.dtype, channels_last) if "x" in needs else None
+    gw = empty(x.shape[1:2], x.dtype) if "weight" in needs else None
+    gb = empty(x.shape[1:2], x.dtype) if "bias" in needs else None
+    grad = in_order(grad, images, channels_last)
+    _kernels.backward(grad, images, gx, gw, gb, *vectors, eps, constant, True, 1)
+    return None if gx is None else gx.reshape(x.shape), gw, gb

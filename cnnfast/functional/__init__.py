@@ -1,16 +1,30 @@
 """Stateless operations, arrays in and out: each `<op>` has its `<op>_backward`."""
 
 from cnnfast.functional._algorithm import set_conv_precision
-from cnnfast.functional.activation import (
+from cnnfast.functional.activation.elu import elu, elu_backward, selu, selu_backward
+from cnnfast.functional.activation.gelu import gelu, gelu_backward
+from cnnfast.functional.activation.hard import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+)
+from cnnfast.functional.activation.relu import (
     leaky_relu,
     leaky_relu_backward,
     relu,
+    relu6,
+    relu6_backward,
     relu_backward,
+)
+from cnnfast.functional.activation.sigmoid import (
     sigmoid,
     sigmoid_backward,
-    tanh,
-    tanh_backward,
+    silu,
+    silu_backward,
 )
+from cnnfast.functional.activation.softplus import softplus, softplus_backward
+from cnnfast.functional.activation.tanh import tanh, tanh_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.functional.dropout import dropout, dropout_backward
@@ -48,10 +62,18 @@ __all__ = [
     "dropout",
     "dropout_backward",
     "explain_conv2d",
+    "elu",
+    "elu_backward",
+    "gelu",
+    "gelu_backward",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "global_max_pool2d",
     "global_max_pool2d_backward",
+    "hardsigmoid",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_backward",
     "hinge_loss",
     "im2col",
     "leaky_relu",
@@ -65,12 +87,20 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
+    "selu",
+    "selu_backward",
     "set_conv_precision",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
+    "softplus",
+    "softplus_backward",
     "tanh",
     "tanh_backward",
 ]

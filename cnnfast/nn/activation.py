@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast.functional._arguments import number
-from cnnfast.functional.activation import (
+from cnnfast.functional.activation.relu import (
     leaky_relu,
     leaky_relu_backward,
     relu,
     relu_backward,
-    sigmoid,
-    sigmoid_gradient,
-    tanh,
-    tanh_gradient,
 )
+from cnnfast.functional.activation.sigmoid import sigmoid, sigmoid_gradient
+from cnnfast.functional.activation.tanh import tanh, tanh_gradient
 from cnnfast.functional.dropout import dropout, dropout_backward
 from cnnfast.functional.softmax import (
     log_softmax,

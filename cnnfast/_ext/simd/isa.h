@@ -40,6 +40,7 @@
 #define DTYPE f32
 #define REAL float
 #define INT int32_t
+#define UINT uint32_t
 #define LANES F32_LANES
 #define SMALL_LANES 4
 #define WITH_WINOGRAD
@@ -48,18 +49,21 @@
 #undef DTYPE
 #undef REAL
 #undef INT
+#undef UINT
 #undef LANES
 #undef SMALL_LANES
 
 #define DTYPE f64
 #define REAL double
 #define INT int64_t
+#define UINT uint64_t
 #define LANES F64_LANES
 #define SMALL_LANES 2
 #include "template.h"
 #undef DTYPE
 #undef REAL
 #undef INT
+#undef UINT
 #undef LANES
 #undef SMALL_LANES
 
@@ -77,6 +81,15 @@
         .sum_taps = CF_PASTE(sum_taps, dtype, ISA),                                                \
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
+        .maps = CF_PASTE(maps, dtype, ISA),                                                        \
+        .softmax = {CF_PASTE(softmax_along, dtype, ISA),                                           \
+                    CF_PASTE(softmax_across, dtype, ISA)},                                         \
+        .log_softmax = {CF_PASTE(log_softmax_along, dtype, ISA),                                   \
+                        CF_PASTE(log_softmax_across, dtype, ISA)},                                 \
+        .softmax_backward = {CF_PASTE(softmax_backward_along, dtype, ISA),                         \
+                             CF_PASTE(softmax_backward_across, dtype, ISA)},                       \
+        .log_softmax_backward = {CF_PASTE(log_softmax_backward_along, dtype, ISA),                 \
+                                 CF_PASTE(log_softmax_backward_across, dtype, ISA)},               \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
         .winograd = transforms,                                                                    \
     }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maps.h"
+
 /* The largest tile of any instruction set, for buffers on the stack. */
 #define CF_MAX_TILE_ROWS 14
 
@@ -40,6 +42,15 @@ typedef struct {
 } cf_winograd;
 
 #define CF_WINOGRADS 5
+
+/* y = an operation over lines of a and b: `rows` of them, of adjacent elements, or `columns`, a
+ * multiple of lanes, each across the rows. */
+typedef void (*cf_lines)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step, const char *b,
+                         ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns);
+
+typedef struct {
+    cf_lines along, across;
+} cf_line_operation;
 
 typedef struct {
     int itemsize;
@@ -108,6 +119,12 @@ typedef struct {
                               ptrdiff_t count);
     void (*sum_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const ptrdiff_t *taps,
                               ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+
+    /* The elementwise operations, in the order of maps.h. */
+    const cf_map *maps;
+
+    /* Of x; and, backward, of the output's gradient and the output itself. */
+    cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward;
 
     /* plane[winners[i]] += g[i], pixels of the plane pixel_step apart. Returns how many winners lay
      * outside 0..pixels-1; those are left out. */

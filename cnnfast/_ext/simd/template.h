@@ -2,15 +2,19 @@
 #define NAME(name) CF_PASTE(name, DTYPE, ISA)
 #define VEC NAME(vec)
 #define IVEC NAME(ivec)
+#define UVEC NAME(uvec)
 
 #include "vector.h"
+#include "vector_math.h"
 
 #include "conv_tile.h"
 #include "outer_tile.h"
 #include "position_tile.h"
 #include "depthwise.h"
+#include "elementwise.h"
 #include "move.h"
 #include "pool.h"
+#include "softmax.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"
 #endif
@@ -18,3 +22,4 @@
 #undef NAME
 #undef VEC
 #undef IVEC
+#undef UVEC

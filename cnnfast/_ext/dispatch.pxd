@@ -1,5 +1,5 @@
 cdef extern from "simd/kernels.h" nogil:
-    const int CF_MAX_TILE_ROWS
+    const int CF_MAX_TILE_ROWS, CF_LINE_VECTORS
 
     ctypedef struct cf_epilogue:
         Py_ssize_t residual

@@ -4,7 +4,7 @@ Axes that lie in one piece in all of them are merged, so that dense arrays of on
 a single row.
 """
 from cpython.buffer cimport (
-    Py_buffer, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    Py_buffer, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 
 cdef enum:
@@ -48,7 +48,7 @@ cdef inline int view_one(
             operand.step[i] = 0
         return 0
     PyObject_GetBuffer(
-        array, &buffer, PyBUF_STRIDES | PyBUF_FORMAT | (PyBUF_WRITABLE if number == 0 else 0)
+        array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if number == 0 else 0)
     )
     if number == 0:
         all.itemsize = buffer.itemsize

@@ -9,6 +9,7 @@ from cnnfast.functional.activation.hard import (
     hardswish,
     hardswish_backward,
 )
+from cnnfast.functional.activation.prelu import prelu, prelu_backward
 from cnnfast.functional.activation.relu import (
     leaky_relu,
     leaky_relu_backward,
@@ -26,6 +27,7 @@ from cnnfast.functional.activation.sigmoid import (
 from cnnfast.functional.activation.softplus import softplus, softplus_backward
 from cnnfast.functional.activation.tanh import tanh, tanh_backward
 from cnnfast.functional.columns import col2im, im2col
+from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.functional.dropout import dropout, dropout_backward
 from cnnfast.functional.explain import explain_conv2d
@@ -53,9 +55,13 @@ from cnnfast.functional.softmax import (
 )
 
 __all__ = [
+    "add",
+    "add_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
     "col2im",
+    "concat",
+    "concat_backward",
     "conv2d",
     "conv2d_backward",
     "cross_entropy",
@@ -86,6 +92,8 @@ __all__ = [
     "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "prelu",
+    "prelu_backward",
     "relu",
     "relu6",
     "relu6_backward",

@@ -2,17 +2,24 @@
 
 from cnnfast.nn import init
 from cnnfast.nn.activation import (
-    Dropout,
+    ELU,
+    GELU,
+    SELU,
+    Hardsigmoid,
+    Hardswish,
     LeakyReLU,
-    LogSoftmax,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
-    Softmax,
+    SiLU,
+    Softplus,
     Tanh,
 )
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers import Sequential
 from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
@@ -24,8 +31,12 @@ from cnnfast.nn.pool import (
     LPPool2d,
     MaxPool2d,
 )
+from cnnfast.nn.softmax import LogSoftmax, Softmax
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
     "AvgPool2d",
     "Backward",
     "Conv2d",
@@ -34,6 +45,8 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
+    "Hardsigmoid",
+    "Hardswish",
     "HingeLoss",
     "LPPool2d",
     "LeakyReLU",
@@ -41,11 +54,15 @@ __all__ = [
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "PReLU",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
     "init",
 ]

@@ -4,24 +4,24 @@
  * numbers. Where x is NaN a gradient takes the branch that lets it through, as in torch.
  */
 #define VALUE(name) NAME(name##_value)
-#define ONE(name) CF_INLINE VEC VALUE(name)(VEC x, REAL p, REAL q)
-#define BACKWARD(name) CF_INLINE VEC VALUE(name##_backward)(VEC g, VEC x, REAL p, REAL q)
+#define ONE(name) VALUE(name)(VEC x, REAL p, REAL q)
+#define BACKWARD(name) VALUE(name##_backward)(VEC g, VEC x, REAL p, REAL q)
 
-ONE(copy) { return x; }
+CF_INLINE VEC ONE(copy) { return x; }
 
 CF_INLINE VEC VALUE(add)(VEC a, VEC b, REAL p, REAL q) { return a + b; }
 
 /* ---------------------------------------------------------------------------- bent lines */
 
-ONE(relu) { return NAME(choose)(x <= 0, (VEC){0}, x); }
-BACKWARD(relu) { return NAME(choose)(x <= 0, (VEC){0}, g); }
+CF_INLINE VEC ONE(relu) { return NAME(choose)(x <= 0, (VEC){0}, x); }
+CF_INLINE VEC BACKWARD(relu) { return NAME(choose)(x <= 0, (VEC){0}, g); }
 
-ONE(relu6) { return NAME(at_most)(VALUE(relu)(x, p, q), 6); }
-BACKWARD(relu6) { return NAME(choose)((x <= 0) | (x >= 6), (VEC){0}, g); }
+CF_INLINE VEC ONE(relu6) { return NAME(at_most)(VALUE(relu)(x, p, q), 6); }
+CF_INLINE VEC BACKWARD(relu6) { return NAME(choose)((x <= 0) | (x >= 6), (VEC){0}, g); }
 
 /* p: the slope below 0 */
-ONE(leaky_relu) { return NAME(choose)(x > 0, x, p == 0 ? VALUE(relu)(x, p, q) : x * p); }
-BACKWARD(leaky_relu) { return NAME(choose)(x > 0, g, g * p); }
+CF_INLINE VEC ONE(leaky_relu) { return NAME(choose)(x > 0, x, p == 0 ? VALUE(relu)(x, p, q) : x * p); }
+CF_INLINE VEC BACKWARD(leaky_relu) { return NAME(choose)(x > 0, g, g * p); }
 
 /* The slope is a vector too: one for each channel. */
 CF_INLINE VEC VALUE(prelu)(VEC x, VEC slope, REAL p, REAL q)
@@ -29,14 +29,14 @@ CF_INLINE VEC VALUE(prelu)(VEC x, VEC slope, REAL p, REAL q)
     return NAME(choose)(x > 0, x, x * slope);
 }
 
-ONE(hardsigmoid) { return VALUE(relu6)(x + 3, p, q) / 6; }
-BACKWARD(hardsigmoid)
+CF_INLINE VEC ONE(hardsigmoid) { return VALUE(relu6)(x + 3, p, q) / 6; }
+CF_INLINE VEC BACKWARD(hardsigmoid)
 {
     return NAME(choose)((x <= -3) | (x >= 3), (VEC){0}, g * (REAL)(1.0 / 6));
 }
 
-ONE(hardswish) { return x * VALUE(hardsigmoid)(x, p, q); }
-BACKWARD(hardswish)
+CF_INLINE VEC ONE(hardswish) { return x * VALUE(hardsigmoid)(x, p, q); }
+CF_INLINE VEC BACKWARD(hardswish)
 {
     const VEC inside = g * (x * (REAL)(1.0 / 3) + (REAL)0.5);
     return NAME(choose)(x <= -3, (VEC){0}, NAME(choose)(x >= 3, g, inside));
@@ -44,12 +44,12 @@ BACKWARD(hardswish)
 
 /* ---------------------------------------------------------------------------- from exp */
 
-ONE(sigmoid)
+CF_INLINE VEC ONE(sigmoid)
 {
     VEC complement;
     return NAME(logistic)(x, &complement);
 }
-BACKWARD(sigmoid)
+CF_INLINE VEC BACKWARD(sigmoid)
 {
     VEC complement;
     const VEC y = NAME(logistic)(x, &complement);
@@ -57,26 +57,26 @@ BACKWARD(sigmoid)
 }
 CF_INLINE VEC VALUE(sigmoid_gradient)(VEC g, VEC y, REAL p, REAL q) { return g * (y * (1 - y)); }
 
-ONE(silu) { return x * VALUE(sigmoid)(x, p, q); }
-BACKWARD(silu)
+CF_INLINE VEC ONE(silu) { return x * VALUE(sigmoid)(x, p, q); }
+CF_INLINE VEC BACKWARD(silu)
 {
     VEC complement;
     const VEC s = NAME(logistic)(x, &complement);
     return g * (s * (1 + x * complement));
 }
 
-ONE(tanh) { return NAME(hyperbolic_tangent)(x); }
+CF_INLINE VEC ONE(tanh) { return NAME(hyperbolic_tangent)(x); }
 CF_INLINE VEC VALUE(tanh_gradient)(VEC g, VEC y, REAL p, REAL q) { return g * (1 - y * y); }
-BACKWARD(tanh) { return VALUE(sigmoid_backward)(4 * g, 2 * x, p, q); }
+CF_INLINE VEC BACKWARD(tanh) { return VALUE(sigmoid_backward)(4 * g, 2 * x, p, q); }
 
 /* p: beta, q: the threshold beyond which it is x itself */
-ONE(softplus)
+CF_INLINE VEC ONE(softplus)
 {
     const VEC z = x * p;
     const VEC y = VALUE(relu)(z, p, q) + NAME(log1p)(NAME(exp)(-NAME(absolute)(z)));
     return NAME(choose)(z > q, x, y / p);
 }
-BACKWARD(softplus)
+CF_INLINE VEC BACKWARD(softplus)
 {
     const VEC z = x * p;
     return NAME(choose)(z > q, g, g * VALUE(sigmoid)(z, p, q));
@@ -87,16 +87,16 @@ CF_INLINE VEC VALUE(elu)(VEC x, REAL p, REAL q)
 {
     return NAME(choose)(x > 0, x, NAME(expm1)(x) * p) * q;
 }
-BACKWARD(elu) { return NAME(choose)(x > 0, g, g * NAME(exp)(x) * p) * q; }
+CF_INLINE VEC BACKWARD(elu) { return NAME(choose)(x > 0, g, g * NAME(exp)(x) * p) * q; }
 
 /* ---------------------------------------------------------------------------- GELU */
 
-ONE(gelu)
+CF_INLINE VEC ONE(gelu)
 {
     VEC density;
     return x * NAME(normal)(x, &density);
 }
-BACKWARD(gelu)
+CF_INLINE VEC BACKWARD(gelu)
 {
     VEC density;
     const VEC integral = NAME(normal)(x, &density);
@@ -105,13 +105,13 @@ BACKWARD(gelu)
 
 /* 0.5 x (1 + tanh(u / 2)) = x sigmoid(u) with u = sqrt(8 / pi) (x + 0.044715 x^3). Beyond 25 the
  * sigmoid is 0 or 1, and its slope 0, in both dtypes: so x is cut there, before its cube is inf. */
-ONE(gelu_tanh)
+CF_INLINE VEC ONE(gelu_tanh)
 {
     const VEC c = NAME(at_most)(NAME(at_least)(x, -25), 25);
     const VEC u = (REAL)1.5957691216057308 * (c + (REAL)0.044715 * (c * c * c));
     return x * VALUE(sigmoid)(u, p, q);
 }
-BACKWARD(gelu_tanh)
+CF_INLINE VEC BACKWARD(gelu_tanh)
 {
     VEC complement;
     const VEC c = NAME(at_most)(NAME(at_least)(x, -25), 25);
@@ -159,7 +159,7 @@ BACKWARD(gelu_tanh)
 #define TWO(name)                                                                                  \
     LOOP(name, VALUE(name)(A, B, p, q), const VEC B = NAME(load)(b + i);                            \
          , const VEC B = NAME(load_part)(b, columns);)
-CF_EACH_MAP(ONE, TWO)
+CF_EACH_MAP(ONE, TWO);
 #undef ONE
 #undef TWO
 #undef LOOP

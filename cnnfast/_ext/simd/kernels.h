@@ -43,8 +43,10 @@ typedef struct {
 
 #define CF_WINOGRADS 5
 
-/* y = an operation over lines of a and b: `rows` of them, of adjacent elements, or `columns`, a
- * multiple of lanes, each across the rows. */
+/* y = an operation over lines of a and b: along each of `rows` rows, of which each has
+ * CF_LINE_VECTORS vectors of columns or more; or across the rows, in each of `columns` columns, of
+ * which there are `lanes` or more. */
+#define CF_LINE_VECTORS 4
 typedef void (*cf_lines)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step, const char *b,
                          ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns);
 

@@ -18,6 +18,11 @@
 #define CF_TEXT_(text) #text
 #define CF_TEXT(text) CF_TEXT_(text)
 
+#define LIGHT_BYTES (VECTOR_BYTES < 32 ? VECTOR_BYTES : 32)
+/* A mask of a comparison, and vectors of any one width to choose from. */
+#define CHOOSE(mask, yes, no)                                                                      \
+    ((__typeof__(yes))(((mask) & (__typeof__(mask))(yes)) | (~(mask) & (__typeof__(mask))(no))))
+
 /* Every second element of two vectors of n that overlap by one; see load_step. */
 #define CF_EVENS_2 0, 3
 #define CF_EVENS_4 0, 2, 5, 7

@@ -1,6 +1,7 @@
-/* The elementwise operations: those of one input and those of two, listed once.
+/* The elementwise operations, listed once: those of one input and those of two; the light ones,
+ * whose loops wait for memory, and the heavy ones, which compute.
  *
- * A new one is a line here and a function in elementwise.h.
+ * A new one is a word here and a function in elementwise.h.
  */
 #ifndef CNNFAST_MAPS_H
 #define CNNFAST_MAPS_H
@@ -12,16 +13,18 @@
 typedef void (*cf_map)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step, const char *b,
                        ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns, double p, double q);
 
-#define CF_EACH_MAP(ONE, TWO)                                                                      \
+#define CF_EACH_LIGHT_MAP(ONE, TWO)                                                                \
     ONE(copy) TWO(add)                                                                             \
     ONE(relu) TWO(relu_backward) ONE(relu6) TWO(relu6_backward)                                    \
     ONE(leaky_relu) TWO(leaky_relu_backward) TWO(prelu)                                            \
-    ONE(sigmoid) TWO(sigmoid_backward) TWO(sigmoid_gradient)                                       \
-    ONE(tanh) TWO(tanh_backward) TWO(tanh_gradient)                                                \
-    ONE(silu) TWO(silu_backward) ONE(softplus) TWO(softplus_backward)                              \
-    ONE(elu) TWO(elu_backward)                                        \
-    ONE(gelu) TWO(gelu_backward) ONE(gelu_tanh) TWO(gelu_tanh_backward)                            \
-    ONE(hardsigmoid) TWO(hardsigmoid_backward) ONE(hardswish) TWO(hardswish_backward)
+    ONE(hardsigmoid) TWO(hardsigmoid_backward) ONE(hardswish) TWO(hardswish_backward)              \
+    TWO(sigmoid_gradient) TWO(tanh_gradient)
+#define CF_EACH_HEAVY_MAP(ONE, TWO)                                                                \
+    ONE(sigmoid) TWO(sigmoid_backward) ONE(silu) TWO(silu_backward)                                \
+    ONE(tanh) TWO(tanh_backward) ONE(softplus) TWO(softplus_backward)                              \
+    ONE(elu) TWO(elu_backward) ONE(gelu) TWO(gelu_backward)                                        \
+    ONE(gelu_tanh) TWO(gelu_tanh_backward)
+#define CF_EACH_MAP(ONE, TWO) CF_EACH_LIGHT_MAP(ONE, TWO) CF_EACH_HEAVY_MAP(ONE, TWO)
 
 #define CF_MAP_NAME(name) #name,
 static const char *const cf_map_names[] = {CF_EACH_MAP(CF_MAP_NAME, CF_MAP_NAME)};

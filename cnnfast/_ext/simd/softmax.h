@@ -21,7 +21,7 @@ typedef struct {
 
 CF_INLINE VEC NAME(only)(IVEC mask, VEC v) { return (VEC)(mask & (IVEC)v); }
 
-CF_INLINE VEC NAME(larger)(VEC a, VEC b) { return NAME(choose)(a > b, a, b); }
+CF_INLINE VEC NAME(larger)(VEC a, VEC b) { return CHOOSE(a > b, a, b); }
 
 /* Fold the vectors of a group, and their lanes; all lanes of all of them get the result. */
 #define FOLD(name, combine)                                                                        \
@@ -151,18 +151,18 @@ CF_INLINE NAME(line) NAME(line_along)(ptrdiff_t columns)
 /* `rows` lines along rows, or `columns` lines across rows, of which the last vector ends with the
  * row and so overlaps the one before it. */
 #define BOTH_WAYS(name)                                                                            \
-    static void NAME(name##_along)(char *restrict y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step,     \
-                                   const char *b, ptrdiff_t b_step, ptrdiff_t rows,                \
-                                   ptrdiff_t columns)                                              \
+    static void NAME(name##_along)(char *restrict y, ptrdiff_t y_step, const char *a,              \
+                                   ptrdiff_t a_step, const char *b, ptrdiff_t b_step,              \
+                                   ptrdiff_t rows, ptrdiff_t columns)                              \
     {                                                                                              \
         const ptrdiff_t step = GROUP * VECTOR_BYTES;                                               \
         const NAME(line) line = NAME(line_along)(columns);                                         \
         for (; rows > 0; rows--, y += y_step, a += a_step, b += b_step)                            \
             NAME(name)(1, GROUP, y, step, a, step, b, step, &line);                                \
     }                                                                                              \
-    static void NAME(name##_across)(char *restrict y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step,    \
-                                    const char *b, ptrdiff_t b_step, ptrdiff_t rows,               \
-                                    ptrdiff_t columns)                                             \
+    static void NAME(name##_across)(char *restrict y, ptrdiff_t y_step, const char *a,             \
+                                    ptrdiff_t a_step, const char *b, ptrdiff_t b_step,             \
+                                    ptrdiff_t rows, ptrdiff_t columns)                             \
     {                                                                                              \
         const NAME(line) line = {rows, 0};                                                         \
         const ptrdiff_t bytes = columns * sizeof(REAL);                                            \

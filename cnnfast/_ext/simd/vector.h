@@ -5,6 +5,10 @@ typedef INT IVEC __attribute__((vector_size(VECTOR_BYTES)));
 typedef UINT UVEC __attribute__((vector_size(VECTOR_BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)),
                                             may_alias));
+/* Thirty-two bytes at most; see elementwise.h. */
+typedef REAL NAME(light) __attribute__((vector_size(LIGHT_BYTES)));
+typedef REAL NAME(light_unaligned) __attribute__((vector_size(LIGHT_BYTES), aligned(sizeof(REAL)),
+                                                  may_alias));
 /* Sixteen bytes, for what is left over after whole vectors. */
 typedef REAL NAME(small) __attribute__((vector_size(16)));
 typedef INT NAME(small_index) __attribute__((vector_size(16)));
@@ -23,14 +27,6 @@ CF_INLINE NAME(small) NAME(load_small)(const char *x)
 CF_INLINE void NAME(store_small)(char *y, NAME(small) v) { *(NAME(small_unaligned) *)y = v; }
 
 CF_INLINE REAL NAME(at)(const char *x) { return *(const REAL *)x; }
-
-/* The first `count` <= LANES elements; 0 in the other lanes. */
-CF_INLINE VEC NAME(load_part)(const char *x, ptrdiff_t count)
-{
-    VEC v = {0};
-    memcpy(&v, x, count * sizeof(REAL));
-    return v;
-}
 
 /* The first `count` < LANES elements; none if that is negative. */
 CF_INLINE void NAME(store_part)(char *y, VEC v, int count)

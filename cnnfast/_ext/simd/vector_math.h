@@ -55,23 +55,18 @@
 
 CF_INLINE VEC NAME(broadcast)(REAL value) { return (VEC){0} + value; }
 
-CF_INLINE VEC NAME(choose)(IVEC mask, VEC yes, VEC no)
-{
-    return (VEC)((mask & (IVEC)yes) | (~mask & (IVEC)no));
-}
-
 CF_INLINE UVEC NAME(sign)(VEC x) { return (UVEC)x & (~(UVEC){0} << (8 * sizeof(REAL) - 1)); }
 
 CF_INLINE VEC NAME(absolute)(VEC x) { return (VEC)((UVEC)x ^ NAME(sign)(x)); }
 
 CF_INLINE VEC NAME(at_least)(VEC x, REAL low)
 {
-    return NAME(choose)(x < low, NAME(broadcast)(low), x);
+    return CHOOSE(x < low, NAME(broadcast)(low), x);
 }
 
 CF_INLINE VEC NAME(at_most)(VEC x, REAL high)
 {
-    return NAME(choose)(x > high, NAME(broadcast)(high), x);
+    return CHOOSE(x > high, NAME(broadcast)(high), x);
 }
 
 CF_INLINE VEC NAME(polynomial)(VEC x, const REAL *coefficients, int count)
@@ -118,7 +113,7 @@ CF_INLINE VEC NAME(log)(VEC x)
     const VEC f = m - 1, s = f / (2 + f), z = s * s;
     const VEC log_m = f - s * (f - z * POLYNOMIAL(z, LOG));
     const VEC y = n * CONSTANT(LN2_HIGH) + (log_m + n * CONSTANT(LN2_LOW));
-    return NAME(choose)(x < (REAL)__builtin_inf(), y, x);
+    return CHOOSE(x < (REAL)__builtin_inf(), y, x);
 }
 
 /* log(1 + x), for x from 0 to 1; what rounding 1 + x lost is added to the logarithm. */
@@ -132,8 +127,8 @@ CF_INLINE VEC NAME(log1p)(VEC x)
 CF_INLINE VEC NAME(logistic)(VEC x, VEC *complement)
 {
     const VEC e = NAME(exp)(-NAME(absolute)(x)), large = 1 / (1 + e), small = e * large;
-    *complement = NAME(choose)(x < 0, large, small);
-    return NAME(choose)(x < 0, small, large);
+    *complement = CHOOSE(x < 0, large, small);
+    return CHOOSE(x < 0, small, large);
 }
 
 CF_INLINE VEC NAME(hyperbolic_tangent)(VEC x)
@@ -150,7 +145,7 @@ CF_INLINE VEC NAME(normal)(VEC x, VEC *density)
     const VEC inverse = 1 / (a + CONSTANT(TAIL_K));
     const VEC tail = e * (inverse * POLYNOMIAL(1 - 2 * CONSTANT(TAIL_K) * inverse, TAIL));
     *density = e * (REAL)0.39894228040143268; /* 1 / sqrt(2 pi) */
-    return NAME(choose)(x < 0, tail, 1 - tail);
+    return CHOOSE(x < 0, tail, 1 - tail);
 }
 
 #undef CONSTANT

@@ -161,7 +161,8 @@ def leaky_relu(x: np.ndarray, negative_slope: float = 0.01) -> np.ndarray:
     [-0.5, 0.0, 2.0]
     """
     slope = number("leaky_relu", "negative_slope", negative_slope)
-    return _elementwise.forward("leaky_relu", x, slope)
+    # Infinity times 0 would be NaN.
+    return _elementwise.forward("leaky_relu", x, slope, kernel="leaky_relu" if slope else "relu")
 
 
 def leaky_relu_backward(

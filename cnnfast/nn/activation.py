@@ -135,7 +135,7 @@ class PReLU(Module):
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         weight = self.weight.data
         return self(x), Backward.with_parameters(
-            lambda grad, needs: prelu_backward(grad, x, weight), weight=self.weight
+            lambda grad, needs: prelu_backward(grad, x, weight, needs), weight=self.weight
         )
 
     def extra_repr(self) -> str:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from cnnfast._ext import elementwise as _kernels
-from cnnfast.functional._arguments import empty_like, float_array, matching_gradient, same_dtype
+from cnnfast.functional._arguments import (
+    check_needs,
+    empty_like,
+    float_array,
+    matching_gradient,
+    same_dtype,
+)
 
 
 def prelu(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -46,8 +54,11 @@ def prelu(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def prelu_backward(
-    grad: np.ndarray, x: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    needs: Collection[str] = ("x", "weight"),
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Gradients of `prelu`: of x as with a fixed slope; of a slope, the sum of grad * x at x <= 0.
 
     Parameters
@@ -56,18 +67,20 @@ def prelu_backward(
         Gradient of the output, shape and dtype of `x`.
     x, weight : numpy.ndarray
         What `prelu` took.
+    needs : collection of str
+        Which gradients to compute, of "x" and "weight".
 
     Returns
     -------
-    gx, gw : numpy.ndarray
-        Gradients of `x` and `weight`.
+    gx, gw : numpy.ndarray or None
+        Gradients of `x` and `weight`; None for what is not in `needs`.
 
     Raises
     ------
     TypeError
         An argument is not a float32 or float64 array, or the dtypes differ.
     ValueError
-        The shapes do not fit together.
+        The shapes do not fit together, or `needs` holds another name.
 
     Examples
     --------
@@ -77,12 +90,15 @@ def prelu_backward(
     """
     grad, x = matching_gradient("prelu_backward", grad, "x", x)
     slopes = _slopes("prelu_backward", x, weight)
-    right = x > 0
-    gx = np.multiply(grad, slopes, out=empty_like(x))
-    np.copyto(gx, grad, where=right)
-    others = tuple(axis for axis in range(x.ndim) if len(weight) == 1 or axis != 1)
-    products = np.multiply(grad, x, dtype=np.float64)
-    gw = products.sum(others, where=~right).reshape(weight.shape).astype(x.dtype)
+    check_needs("prelu_backward", needs)
+    right, gx, gw = x > 0, None, None
+    if "x" in needs:
+        gx = np.multiply(grad, slopes, out=empty_like(x))
+        np.copyto(gx, grad, where=right)
+    if "weight" in needs:
+        others = tuple(axis for axis in range(x.ndim) if len(weight) == 1 or axis != 1)
+        products = np.multiply(grad, x, dtype=np.float64)
+        gw = products.sum(others, where=~right).reshape(weight.shape).astype(x.dtype)
     return gx, gw
 
 

@@ -7,11 +7,12 @@ lines are not adjacent in memory, and where they do not fill a vector, by way of
 from cnnfast._ext.dispatch cimport CF_LINE_VECTORS, cf_kernels, cf_line_operation, kernels_for
 from cnnfast._ext.operands cimport MAX_AXES, OPERANDS, Operand, Operands, locate, unravel, view
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport ALIGNMENT, Workspace, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     PIECE = 4096       # elements of an item of work, about
     TILE_VECTORS = 4   # lines side by side in a tile
+    CACHE_LINE = 64    # bytes: threads share none
     WORK = 16          # an element's, in multiply-adds
 
 
@@ -22,7 +23,7 @@ cdef struct Lines:
     bint along
     bint packed[OPERANDS]     # through a tile, because elements or lines are not adjacent
     Py_ssize_t lines, blocks  # of an item of work, and items in a row
-    Workspace space
+    char* memory
     Py_ssize_t tile_bytes     # of each array of each thread
 
 
@@ -83,11 +84,11 @@ cdef int run(Lines* work) except -1:
     work.lines = rounded_up(max(PIECE // all.size[0], 1), tile)
     work.blocks = (all.size[1] + work.lines - 1) // work.lines
     items = items // all.size[0] // all.size[1] * work.blocks
-    work.tile_bytes = rounded_up(all.size[0] * all.itemsize * tile, ALIGNMENT)
-    work.space = allocate(threads * OPERANDS * work.tile_bytes)
+    work.tile_bytes = rounded_up(all.size[0] * all.itemsize * tile, CACHE_LINE)
+    work.memory = allocate(threads * OPERANDS * work.tile_bytes)
     with nogil:
         parallel(run_item, work, items, threads)
-        release(work.space)
+        release(work.memory)
     return 0
 
 
@@ -106,7 +107,7 @@ cdef void run_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
     ):
         while at[1] < last:
             lines = min(tile, last - at[1])
-            run_tile(work, at, lines, work.space.data + thread * OPERANDS * work.tile_bytes)
+            run_tile(work, at, lines, work.memory + thread * OPERANDS * work.tile_bytes)
             at[1] += lines
         return
     run_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 
@@ -116,8 +117,9 @@ def concat(xs: Sequence[np.ndarray]) -> np.ndarray:
         raise ValueError("concat: xs must hold at least one array")
     n, _, h, w = xs[0].shape
     for i, x in enumerate(xs):
-        same_dtype("concat", "xs[0]", xs[0], **{f"xs[{i}]": x})
-        same_shape("concat", f"xs[{i}]", x, (n, x.shape[1], h, w), "what fits xs[0]")
+        if x.dtype != xs[0].dtype or x.shape != (n, x.shape[1], h, w):
+            same_dtype("concat", "xs[0]", xs[0], **{f"xs[{i}]": x})
+            same_shape("concat", f"xs[{i}]", x, (n, x.shape[1], h, w), "what fits xs[0]")
     channels = [x.shape[1] for x in xs]
     y = empty_image((n, sum(channels), h, w), xs[0].dtype, any(map(is_channels_last, xs)))
     for part, x in zip(_parts(y, channels), xs, strict=True):
@@ -170,6 +172,6 @@ def concat_backward(grad: np.ndarray, channels: Sequence[int]) -> list[np.ndarra
 
 
 def _parts(images: np.ndarray, channels: Sequence[int]) -> list[np.ndarray]:
-    """Views of neighbouring channels, so many each."""
-    ends = np.cumsum(channels).tolist()
+    """View neighbouring channels, so many each."""
+    ends = itertools.accumulate(channels)
     return [images[:, end - c : end] for c, end in zip(channels, ends, strict=True)]

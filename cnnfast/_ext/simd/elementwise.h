@@ -50,8 +50,6 @@
 #define V NAME(light)
 #define LOOSE NAME(light_unaligned)
 
-CF_INLINE V ONE(copy) { return x; }
-
 CF_INLINE V VALUE(add)(V a, V b, REAL p, REAL q) { return a + b; }
 
 CF_INLINE V ONE(relu) { return CHOOSE(x <= 0, (V){0}, x); }
@@ -181,6 +179,14 @@ CF_EACH_HEAVY_MAP(LOOP_ONE, LOOP_TWO);
 #undef LOOP_ONE
 #undef LOOP_TWO
 
+static void NAME(copy_map)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step,
+                           const char *b, ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns,
+                           double p, double q)
+{
+    for (; rows > 0; rows--, y += y_step, a += a_step)
+        memcpy(y, a, columns * sizeof(REAL));
+}
+
 #define ENTRY(name) NAME(name##_map),
-static const cf_map NAME(maps)[] = {CF_EACH_MAP(ENTRY, ENTRY)};
+static const cf_map NAME(maps)[] = {CF_EACH_MAP(ENTRY)};
 #undef ENTRY

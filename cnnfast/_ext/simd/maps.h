@@ -14,7 +14,7 @@ typedef void (*cf_map)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_ste
                        ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns, double p, double q);
 
 #define CF_EACH_LIGHT_MAP(ONE, TWO)                                                                \
-    ONE(copy) TWO(add)                                                                             \
+    TWO(add)                                                                                       \
     ONE(relu) TWO(relu_backward) ONE(relu6) TWO(relu6_backward)                                    \
     ONE(leaky_relu) TWO(leaky_relu_backward) TWO(prelu)                                            \
     ONE(hardsigmoid) TWO(hardsigmoid_backward) ONE(hardswish) TWO(hardswish_backward)              \
@@ -24,10 +24,11 @@ typedef void (*cf_map)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_ste
     ONE(tanh) TWO(tanh_backward) ONE(softplus) TWO(softplus_backward)                              \
     ONE(elu) TWO(elu_backward) ONE(gelu) TWO(gelu_backward)                                        \
     ONE(gelu_tanh) TWO(gelu_tanh_backward)
-#define CF_EACH_MAP(ONE, TWO) CF_EACH_LIGHT_MAP(ONE, TWO) CF_EACH_HEAVY_MAP(ONE, TWO)
+#define CF_EACH_MAP(ENTRY)                                                                         \
+    ENTRY(copy) CF_EACH_LIGHT_MAP(ENTRY, ENTRY) CF_EACH_HEAVY_MAP(ENTRY, ENTRY)
 
 #define CF_MAP_NAME(name) #name,
-static const char *const cf_map_names[] = {CF_EACH_MAP(CF_MAP_NAME, CF_MAP_NAME)};
+static const char *const cf_map_names[] = {CF_EACH_MAP(CF_MAP_NAME)};
 #undef CF_MAP_NAME
 
 #endif

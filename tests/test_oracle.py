@@ -247,20 +247,49 @@ def test_linear_matches_the_loops(batch, inputs, neurons):
         assert_array_equal(actual, loops)
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh"])
-def test_activation_matches_the_loops(name):
-    x = np.concatenate(
-        [[0.0, -0.0, np.nan, np.inf, -np.inf, 1e-300, -700.0, 800.0, -800.0], 3 * normal(50)]
-    )
-    assert_allclose(getattr(oracle, name)(x), getattr(reference, name)(x), rtol=1e-12)
+ACTIVATIONS = [
+    ("relu", {}),
+    ("leaky_relu", {}),
+    ("relu6", {}),
+    ("sigmoid", {}),
+    ("tanh", {}),
+    ("elu", {}),
+    ("elu", {"alpha": -0.3}),
+    ("selu", {}),
+    ("silu", {}),
+    ("softplus", {}),
+    ("softplus", {"beta": 3.0, "threshold": 2.0}),
+    ("softplus", {"beta": -0.5}),
+    ("gelu", {}),
+    ("gelu", {"approximate": "tanh"}),
+    ("hardsigmoid", {}),
+    ("hardswish", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), ACTIVATIONS)
+def test_activation_matches_the_loops(name, arguments):
+    x = np.concatenate([[0.0, -0.0, np.nan, 1e-300, 3.0, -3.0, 6.0], 3 * normal(50)])
+    if name in ("relu", "leaky_relu", "relu6", "sigmoid", "tanh", "elu", "hardsigmoid"):
+        x = np.concatenate([x, [np.inf, -np.inf, -700.0, 800.0, -800.0]])
+    y = getattr(reference, name)(x, **arguments)
+    assert_allclose(getattr(oracle, name)(x, **arguments), y, rtol=1e-12, atol=1e-14)
 
     grad, backward = normal(x.size, seed=1), f"{name}_backward"
     assert_allclose(
-        getattr(oracle, backward)(grad, x),
-        getattr(reference, backward)(grad, x),
+        getattr(oracle, backward)(grad, x, **arguments),
+        getattr(reference, backward)(grad, x, **arguments),
         rtol=1e-12,
-        atol=1e-15,  # where tanh rounds to 1 the loops' 1 - tanh**2 has no digits left
+        atol=1e-14,  # where tanh rounds to 1 the loops' 1 - tanh**2 has no digits left
     )
+
+
+def test_prelu_matches_the_loops():
+    x, grad, weight = normal(9, 4), normal(9, 4, seed=1), normal(4, seed=2)
+    assert_allclose(oracle.prelu(x, weight), reference.prelu(x, weight), rtol=1e-14)
+    expected = reference.prelu_backward(grad, x, weight)
+    for actual, loops in zip(oracle.prelu_backward(grad, x, weight), expected, strict=True):
+        assert_allclose(actual, loops, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

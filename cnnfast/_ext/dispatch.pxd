@@ -1,5 +1,5 @@
 cdef extern from "simd/kernels.h" nogil:
-    const int CF_MAX_TILE_ROWS
+    const int CF_MAX_TILE_ROWS, CF_LINE_VECTORS
 
     ctypedef struct cf_epilogue:
         Py_ssize_t residual
@@ -46,6 +46,18 @@ cdef extern from "simd/kernels.h" nogil:
         void (*backward)(char* gx, const char* g, const char* x, const char* scales,
                          const char* slopes, Py_ssize_t taps, Py_ssize_t tap_step,
                          Py_ssize_t count) noexcept nogil
+
+    ctypedef void (*cf_map)(char* y, Py_ssize_t y_step, const char* a, Py_ssize_t a_step,
+                            const char* b, Py_ssize_t b_step, Py_ssize_t rows,
+                            Py_ssize_t columns, double p, double q) noexcept nogil
+    const char* const cf_map_names[]
+
+    ctypedef void (*cf_lines)(char* y, Py_ssize_t y_step, const char* a, Py_ssize_t a_step,
+                              const char* b, Py_ssize_t b_step, Py_ssize_t rows,
+                              Py_ssize_t columns) noexcept nogil
+
+    ctypedef struct cf_line_operation:
+        cf_lines along, across
 
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
@@ -94,6 +106,8 @@ cdef extern from "simd/kernels.h" nogil:
         void (*sum_taps_backward)(char* x, Py_ssize_t x_step, const char* g,
                                   const Py_ssize_t* taps, Py_ssize_t n_taps, double divisor,
                                   Py_ssize_t count) noexcept nogil
+        const cf_map* maps
+        cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward
         Py_ssize_t (*route)(char* plane, Py_ssize_t pixel_step, long long pixels, const char* g,
                             Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
                             Py_ssize_t count) noexcept nogil

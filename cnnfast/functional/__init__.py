@@ -1,17 +1,33 @@
 """Stateless operations, arrays in and out: each `<op>` has its `<op>_backward`."""
 
 from cnnfast.functional._algorithm import set_conv_precision
-from cnnfast.functional.activation import (
+from cnnfast.functional.activation.elu import elu, elu_backward, selu, selu_backward
+from cnnfast.functional.activation.gelu import gelu, gelu_backward
+from cnnfast.functional.activation.hard import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+)
+from cnnfast.functional.activation.prelu import prelu, prelu_backward
+from cnnfast.functional.activation.relu import (
     leaky_relu,
     leaky_relu_backward,
     relu,
+    relu6,
+    relu6_backward,
     relu_backward,
+)
+from cnnfast.functional.activation.sigmoid import (
     sigmoid,
     sigmoid_backward,
-    tanh,
-    tanh_backward,
+    silu,
+    silu_backward,
 )
+from cnnfast.functional.activation.softplus import softplus, softplus_backward
+from cnnfast.functional.activation.tanh import tanh, tanh_backward
 from cnnfast.functional.columns import col2im, im2col
+from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.functional.dropout import dropout, dropout_backward
 from cnnfast.functional.explain import explain_conv2d
@@ -53,6 +69,8 @@ from cnnfast.functional.softmax import (
 )
 
 __all__ = [
+    "add",
+    "add_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batch_norm",
@@ -60,18 +78,28 @@ __all__ = [
     "batch_norm_train",
     "batch_norm_train_backward",
     "col2im",
+    "concat",
+    "concat_backward",
     "conv2d",
     "conv2d_backward",
     "cross_entropy",
     "dropout",
     "dropout_backward",
+    "elu",
+    "elu_backward",
     "explain_conv2d",
+    "gelu",
+    "gelu_backward",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "global_max_pool2d",
     "global_max_pool2d_backward",
     "group_norm",
     "group_norm_backward",
+    "hardsigmoid",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_backward",
     "hinge_loss",
     "im2col",
     "instance_norm",
@@ -90,13 +118,23 @@ __all__ = [
     "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "prelu",
+    "prelu_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
+    "selu",
+    "selu_backward",
     "set_conv_precision",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
+    "softplus",
+    "softplus_backward",
     "tanh",
     "tanh_backward",
 ]

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from cnnfast.functional._arguments import class_labels, empty, float_array, nonempty, number
+from cnnfast.functional.softmax import log_softmax, log_softmax_gradient
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
@@ -51,18 +52,11 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
     if batch == 0:
         return math.nan, empty(logits.shape, logits.dtype)
     rows = np.arange(batch)
-    with np.errstate(invalid="ignore"):  # infinity minus itself: a NaN loss says it
-        gradient = np.subtract(
-            logits, logits.max(1, keepdims=True), out=empty(logits.shape, logits.dtype)
-        )
-    of_label = gradient[rows, labels]
-    np.exp(gradient, out=gradient)
-    total = gradient.sum(1)
-    loss = float(np.mean(np.log(total) - of_label, dtype=np.float64))
-    gradient /= total[:, None]
-    gradient[rows, labels] -= 1
-    gradient /= batch
-    return loss, gradient
+    log_probabilities = log_softmax(logits, 1)
+    loss = -float(np.mean(log_probabilities[rows, labels], dtype=np.float64))
+    grad = np.zeros(logits.shape, logits.dtype)
+    grad[rows, labels] = -1 / batch
+    return loss, log_softmax_gradient(grad, log_probabilities, 1)
 
 
 def hinge_loss(

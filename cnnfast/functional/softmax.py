@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import operator
 
 import numpy as np
 
+from cnnfast._ext import softmax as _kernels
 from cnnfast.functional._arguments import empty_like, float_array, matching_gradient
 
 
@@ -46,9 +46,8 @@ def softmax(x: np.ndarray, dim: int = -1) -> np.ndarray:
     """
     x = float_array("softmax", "x", x)
     axis = _axis("softmax", dim, x)
-    y = _below_largest(x, axis)
-    np.exp(y, out=y)
-    y /= y.sum(axis, keepdims=True)
+    y = empty_like(x)
+    _kernels.softmax(y, x, axis)
     return y
 
 
@@ -88,10 +87,8 @@ def softmax_backward(grad: np.ndarray, x: np.ndarray, dim: int = -1) -> np.ndarr
 
 def softmax_gradient(grad: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
     grad, y = matching_gradient("softmax_backward", grad, "the output", y)
-    gx = np.multiply(grad, y, out=empty_like(y))
-    weighted = gx.sum(dim, keepdims=True)
-    np.subtract(grad, weighted, out=gx)
-    gx *= y
+    gx = empty_like(y)
+    _kernels.softmax_backward(gx, grad, y, _axis("softmax_backward", dim, y))
     return gx
 
 
@@ -128,9 +125,8 @@ def log_softmax(x: np.ndarray, dim: int = -1) -> np.ndarray:
     """
     x = float_array("log_softmax", "x", x)
     axis = _axis("log_softmax", dim, x)
-    y = _below_largest(x, axis)
-    with np.errstate(divide="ignore"):  # log 0, where the axis has no entries at all
-        y -= np.log(np.exp(y).sum(axis, keepdims=True))
+    y = empty_like(x)
+    _kernels.log_softmax(y, x, axis)
     return y
 
 
@@ -170,9 +166,9 @@ def log_softmax_backward(grad: np.ndarray, x: np.ndarray, dim: int = -1) -> np.n
 
 def log_softmax_gradient(grad: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
     grad, y = matching_gradient("log_softmax_backward", grad, "the output", y)
-    gx = np.exp(y, out=empty_like(y))
-    gx *= grad.sum(dim, keepdims=True)
-    return np.subtract(grad, gx, out=gx)
+    gx = empty_like(y)
+    _kernels.log_softmax_backward(gx, grad, y, _axis("log_softmax_backward", dim, y))
+    return gx
 
 
 def _axis(function: str, dim: int, x: np.ndarray) -> int:
@@ -182,11 +178,4 @@ def _axis(function: str, dim: int, x: np.ndarray) -> int:
         raise TypeError(f"{function}: dim must be an integer, got {dim!r}") from None
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{function}: dim {axis} is not an axis of x with shape {x.shape}")
-    return axis
-
-
-def _below_largest(x: np.ndarray, axis: int) -> np.ndarray:
-    """Give x minus its largest entry along `axis`, which exp cannot make overflow."""
-    largest = x.max(axis, keepdims=True, initial=-math.inf)
-    with np.errstate(invalid="ignore"):  # infinity minus itself, a NaN by definition
-        return np.subtract(x, largest, out=empty_like(x))
+    return axis % x.ndim

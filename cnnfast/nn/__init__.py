@@ -2,17 +2,24 @@
 
 from cnnfast.nn import init
 from cnnfast.nn.activation import (
-    Dropout,
+    ELU,
+    GELU,
+    SELU,
+    Hardsigmoid,
+    Hardswish,
     LeakyReLU,
-    LogSoftmax,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
-    Softmax,
+    SiLU,
+    Softplus,
     Tanh,
 )
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers import Sequential
 from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
@@ -32,8 +39,12 @@ from cnnfast.nn.pool import (
     LPPool2d,
     MaxPool2d,
 )
+from cnnfast.nn.softmax import LogSoftmax, Softmax
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
     "AvgPool2d",
     "Backward",
     "BatchNorm1d",
@@ -45,6 +56,8 @@ __all__ = [
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "GroupNorm",
+    "Hardsigmoid",
+    "Hardswish",
     "HingeLoss",
     "InstanceNorm2d",
     "LPPool2d",
@@ -55,11 +68,15 @@ __all__ = [
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "PReLU",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
     "init",
 ]

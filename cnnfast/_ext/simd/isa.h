@@ -18,6 +18,11 @@
 #define CF_TEXT_(text) #text
 #define CF_TEXT(text) CF_TEXT_(text)
 
+#define LIGHT_BYTES (VECTOR_BYTES < 32 ? VECTOR_BYTES : 32)
+/* A mask of a comparison, and vectors of any one width to choose from. */
+#define CHOOSE(mask, yes, no)                                                                      \
+    ((__typeof__(yes))(((mask) & (__typeof__(mask))(yes)) | (~(mask) & (__typeof__(mask))(no))))
+
 /* Every second element of two vectors of n that overlap by one; see load_step. */
 #define CF_EVENS_2 0, 3
 #define CF_EVENS_4 0, 2, 5, 7
@@ -51,6 +56,7 @@
 #define DTYPE f32
 #define REAL float
 #define INT int32_t
+#define UINT uint32_t
 #define LANES F32_LANES
 #define SMALL_LANES 4
 #define WITH_WINOGRAD
@@ -59,18 +65,21 @@
 #undef DTYPE
 #undef REAL
 #undef INT
+#undef UINT
 #undef LANES
 #undef SMALL_LANES
 
 #define DTYPE f64
 #define REAL double
 #define INT int64_t
+#define UINT uint64_t
 #define LANES F64_LANES
 #define SMALL_LANES 2
 #include "template.h"
 #undef DTYPE
 #undef REAL
 #undef INT
+#undef UINT
 #undef LANES
 #undef SMALL_LANES
 
@@ -90,6 +99,15 @@
         .sum_taps = CF_PASTE(sum_taps, dtype, ISA),                                                \
         .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
         .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
+        .maps = CF_PASTE(maps, dtype, ISA),                                                        \
+        .softmax = {CF_PASTE(softmax_along, dtype, ISA),                                           \
+                    CF_PASTE(softmax_across, dtype, ISA)},                                         \
+        .log_softmax = {CF_PASTE(log_softmax_along, dtype, ISA),                                   \
+                        CF_PASTE(log_softmax_across, dtype, ISA)},                                 \
+        .softmax_backward = {CF_PASTE(softmax_backward_along, dtype, ISA),                         \
+                             CF_PASTE(softmax_backward_across, dtype, ISA)},                       \
+        .log_softmax_backward = {CF_PASTE(log_softmax_backward_along, dtype, ISA),                 \
+                                 CF_PASTE(log_softmax_backward_across, dtype, ISA)},               \
         .route = CF_PASTE(route, dtype, ISA),                                                      \
         .norm = {CF_PASTE(run_moments, dtype, ISA), CF_PASTE(column_moments, dtype, ISA),           \
                  CF_PASTE(run_products, dtype, ISA), CF_PASTE(column_products, dtype, ISA),         \

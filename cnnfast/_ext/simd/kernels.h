@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "maps.h"
+
 /* The largest tile of any instruction set, for buffers on the stack. */
 #define CF_MAX_TILE_ROWS 14
 
@@ -84,6 +86,17 @@ typedef struct {
     void (*backward)(char *gx, const char *g, const char *x, const char *scales,
                      const char *slopes, ptrdiff_t taps, ptrdiff_t tap_step, ptrdiff_t count);
 } cf_lrn;
+
+/* y = an operation over lines of a and b: along each of `rows` rows, of which each has
+ * CF_LINE_VECTORS vectors of columns or more; or across the rows, in each of `columns` columns, of
+ * which there are `lanes` or more. */
+#define CF_LINE_VECTORS 4
+typedef void (*cf_lines)(char *y, ptrdiff_t y_step, const char *a, ptrdiff_t a_step, const char *b,
+                         ptrdiff_t b_step, ptrdiff_t rows, ptrdiff_t columns);
+
+typedef struct {
+    cf_lines along, across;
+} cf_line_operation;
 
 typedef struct {
     int itemsize;
@@ -164,6 +177,12 @@ typedef struct {
                               ptrdiff_t count);
     void (*sum_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const ptrdiff_t *taps,
                               ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+
+    /* The elementwise operations, in the order of maps.h. */
+    const cf_map *maps;
+
+    /* Of x; and, backward, of the output's gradient and the output itself. */
+    cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward;
 
     /* plane[winners[i]] += g[i], pixels of the plane pixel_step apart. Returns how many winners lay
      * outside 0..pixels-1; those are left out. */

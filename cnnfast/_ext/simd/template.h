@@ -2,8 +2,10 @@
 #define NAME(name) CF_PASTE(name, DTYPE, ISA)
 #define VEC NAME(vec)
 #define IVEC NAME(ivec)
+#define UVEC NAME(uvec)
 
 #include "vector.h"
+#include "vector_math.h"
 
 #include "conv_tile.h"
 #include "dot_tile.h"
@@ -11,10 +13,12 @@
 #include "outer_tile.h"
 #include "position_tile.h"
 #include "depthwise.h"
+#include "elementwise.h"
 #include "move.h"
 #include "norm.h"
 #include "lrn.h"
 #include "pool.h"
+#include "softmax.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"
 #endif
@@ -22,3 +26,4 @@
 #undef NAME
 #undef VEC
 #undef IVEC
+#undef UVEC

@@ -2,8 +2,13 @@
 
 typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
 typedef INT IVEC __attribute__((vector_size(VECTOR_BYTES)));
+typedef UINT UVEC __attribute__((vector_size(VECTOR_BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)),
                                             may_alias));
+/* Thirty-two bytes at most; see elementwise.h. */
+typedef REAL NAME(light) __attribute__((vector_size(LIGHT_BYTES)));
+typedef REAL NAME(light_unaligned) __attribute__((vector_size(LIGHT_BYTES), aligned(sizeof(REAL)),
+                                                  may_alias));
 /* Sixteen bytes, for what is left over after whole vectors. */
 typedef REAL NAME(small) __attribute__((vector_size(16)));
 typedef INT NAME(small_index) __attribute__((vector_size(16)));

@@ -22,6 +22,7 @@ SOURCES = {
     "conv_narrow": [],
     "conv_planes": [],
     "conv_weights": [],
+    "global_pool": [],
     "linear": [],
     "pool": [],
     "winograd": [],

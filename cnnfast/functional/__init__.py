@@ -11,6 +11,7 @@ from cnnfast.functional.activation import (
     tanh,
     tanh_backward,
 )
+from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.conv import conv2d, conv2d_backward
 from cnnfast.functional.dropout import dropout, dropout_backward
@@ -23,14 +24,8 @@ from cnnfast.functional.global_pool import (
 )
 from cnnfast.functional.linear import linear, linear_backward
 from cnnfast.functional.loss import cross_entropy, hinge_loss
-from cnnfast.functional.pool import (
-    avg_pool2d,
-    avg_pool2d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-    max_pool2d,
-    max_pool2d_backward,
-)
+from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
+from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
 from cnnfast.functional.softmax import (
     log_softmax,
     log_softmax_backward,

@@ -13,6 +13,7 @@
 #include "depthwise.h"
 #include "move.h"
 #include "pool.h"
+#include "span.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"
 #endif

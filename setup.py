@@ -23,6 +23,7 @@ SOURCES = {
     "conv_planes": [],
     "conv_weights": [],
     "elementwise": [],
+    "global_pool": [],
     "linear": [],
     "lrn": [],
     "norm": [],

@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 cdef extern from "simd/kernels.h" nogil:
     const int CF_MAX_TILE_ROWS, CF_LINE_VECTORS
 
@@ -59,6 +61,10 @@ cdef extern from "simd/kernels.h" nogil:
     ctypedef struct cf_line_operation:
         cf_lines along, across
 
+    ctypedef struct cf_taps:
+        Py_ssize_t rows, columns, row_step, column_step
+        Py_ssize_t number, row_number, column_number
+
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
@@ -94,23 +100,46 @@ cdef extern from "simd/kernels.h" nogil:
                           Py_ssize_t columns) noexcept nogil
         void (*add_rows)(char* y, Py_ssize_t y_row_step, const char* x, Py_ssize_t rows,
                          Py_ssize_t columns) noexcept nogil
-        void (*max_taps)(char* y, unsigned char* winners, const char* x, Py_ssize_t x_step,
-                         const Py_ssize_t* taps, const unsigned char* numbers,
-                         Py_ssize_t n_taps, Py_ssize_t count) noexcept nogil
-        void (*sum_taps)(char* y, const char* x, Py_ssize_t x_step, const Py_ssize_t* taps,
-                         Py_ssize_t n_taps, double divisor, Py_ssize_t count) noexcept nogil
-        void (*max_taps_backward)(char* x, Py_ssize_t x_step, const char* g,
-                                  const unsigned char* winners, const Py_ssize_t* taps,
-                                  const unsigned char* numbers, Py_ssize_t n_taps,
-                                  Py_ssize_t count) noexcept nogil
-        void (*sum_taps_backward)(char* x, Py_ssize_t x_step, const char* g,
-                                  const Py_ssize_t* taps, Py_ssize_t n_taps, double divisor,
-                                  Py_ssize_t count) noexcept nogil
+        void (*max_windows)(char* y, Py_ssize_t y_step, unsigned char* winners,
+                            Py_ssize_t winners_step, const char* x, Py_ssize_t x_step,
+                            Py_ssize_t lane_step, const cf_taps* taps,
+                            const unsigned char* firsts, Py_ssize_t runs,
+                            Py_ssize_t count) noexcept nogil
+        void (*sum_windows)(char* y, Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
+                            Py_ssize_t lane_step, const cf_taps* taps, double divisor,
+                            Py_ssize_t runs, Py_ssize_t count) noexcept nogil
+        void (*route_windows)(char* y, Py_ssize_t y_step, const char* g, Py_ssize_t g_step,
+                              const unsigned char* winners, const cf_taps* taps,
+                              Py_ssize_t runs, Py_ssize_t count) noexcept nogil
+        void (*route_pairs)(char* y, Py_ssize_t y_row_step, const char* g,
+                            const unsigned char* winners, Py_ssize_t runs,
+                            Py_ssize_t count) noexcept nogil
+        void (*spread)(char* y, const char* x, Py_ssize_t stride, double divisor,
+                       Py_ssize_t count) noexcept nogil
+        void (*place_rows)(char* y, Py_ssize_t y_row_step, const char* x, Py_ssize_t x_row_step,
+                           Py_ssize_t x_column_step, Py_ssize_t rows,
+                           Py_ssize_t columns) noexcept nogil
+        void (*fill)(char* y, double value, Py_ssize_t count) noexcept nogil
+        void (*flat_indices)(int64_t* y, const unsigned char* winners, const int64_t* starts,
+                             int64_t row_step, int64_t column_step, Py_ssize_t columns,
+                             Py_ssize_t runs, Py_ssize_t count) noexcept nogil
+        Py_ssize_t (*scatter)(char* x, Py_ssize_t pixel_step, Py_ssize_t lane_step,
+                              int64_t pixels, const char* g, Py_ssize_t g_run_step,
+                              Py_ssize_t g_step, const char* indices,
+                              Py_ssize_t indices_run_step, Py_ssize_t indices_step,
+                              Py_ssize_t runs, Py_ssize_t count) noexcept nogil
+        void (*sum_spans)(char* y, const char* x, Py_ssize_t x_step, Py_ssize_t count,
+                          double divisor, Py_ssize_t planes) noexcept nogil
+        void (*max_spans)(char* y, const char* x, Py_ssize_t x_step, Py_ssize_t count,
+                          Py_ssize_t planes) noexcept nogil
+        void (*route_span)(char* y, const char* g, const char* x,
+                           Py_ssize_t count) noexcept nogil
+        void (*max_channels)(char* y, const char* x, Py_ssize_t step, Py_ssize_t pixels,
+                             Py_ssize_t count) noexcept nogil
+        void (*route_channels)(char* y, const char* g, const char* x, Py_ssize_t step,
+                               Py_ssize_t pixels, Py_ssize_t count) noexcept nogil
         const cf_map* maps
         cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward
-        Py_ssize_t (*route)(char* plane, Py_ssize_t pixel_step, long long pixels, const char* g,
-                            Py_ssize_t g_step, const char* winners, Py_ssize_t winners_step,
-                            Py_ssize_t count) noexcept nogil
         cf_norm norm
         cf_lrn lrn
         const cf_winograd* winograd

@@ -1,312 +1,521 @@
-"""Max and average pooling, and the routing of their gradients.
+"""Max and average pooling, their gradients, and the routing of gradients by index.
 
-A window's taps are handed to the kernels as a list of byte offsets, without those that fall into
-padding. Windows that see no padding share one list. In channels-last memory a kernel runs along
-the channels of one window, in C order along the neighbouring windows of one row.
+Forward, the targets are outputs, each with a window of sources in the input; backward, the targets
+are inputs, and their sources the outputs whose windows they are in. Channels-last memory is done
+row by row of targets, and a kernel runs along the channels; C order plane by plane, and it runs
+along the neighbouring windows of one row. So every target is written once. Only where too few lie
+side by side for vectors is the gradient of max pooling scattered: in C order, where neighbouring
+windows are a stride apart, and with few channels.
 """
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
-from cnnfast._ext.images cimport Axis, Image, axis, image, reach
+from cnnfast._ext.dispatch cimport cf_kernels, cf_taps, kernels_for
+from cnnfast._ext.images cimport Axis, Image, axis, image
+from cnnfast._ext.pool_runs cimport Run, list_runs, run_of
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
-    BANDS = 8  # of input rows an image, at most: the items of a channels-last backward pass
-
-
-cdef struct Taps:
-    Py_ssize_t* offsets
-    unsigned char* numbers
-    Py_ssize_t count
+    BAND_BYTES = 24 * 1024  # of a padded plane, at a time: it stays in L1 or near
+    LANES = 16              # channels that one thread does at least
 
 
 cdef struct Pool:
     const cf_kernels* k
-    Image x, y, winners
+    Image target, source, winners, indices
     Axis rows, cols
-    bint is_max, keep, channels_last
-    bint include_pad
-    Py_ssize_t divisor   # 0: the window's size
-    Py_ssize_t bands
+    bint is_max, backward, channels_last, scattered, paired
+    double divisor
+    Run* column_runs
+    unsigned char* firsts  # of padded planes: each window's first tap inside the input
+    int64_t* starts        # where each window (of each channel, to scatter) starts, for indices
+    Py_ssize_t channels    # that are scattered together
+    Py_ssize_t n_column_runs
+    bint padded            # planes are copied, so that no window leaves them
+    Py_ssize_t pitch       # bytes of a row of such a copy
+    Py_ssize_t band        # rows of targets made from one copy, or outputs scattered at a time
     char* scratch
     Py_ssize_t scratch_bytes
-    Py_ssize_t outside   # indices that point outside their plane
-    Taps all_taps        # of a window that sees no padding
 
 
-def max_pool(x, y, winners, rows, cols):
-    """y = the windows' maxima; `winners` (uint8, or None) = their taps, in the layout of y."""
+def max_pool(x, y, winners, indices, rows, cols):
+    """y = the windows' maxima; `winners` (uint8) and `indices` (int64), each unless None, tell
+    where they were: as a tap's number, and as a pixel's in its plane. All are laid out as y is."""
     cdef Pool pool
-    prepare(&pool, x, y, rows, cols, False)
-    pool.is_max, pool.keep = True, winners is not None
-    if pool.keep:
+    prepare(&pool, y, x, rows, cols, False)
+    pool.is_max = True
+    if winners is not None:
         pool.winners = image(winners, True)
-    run_forward(&pool)
+    if indices is not None:
+        pool.indices = image(indices, True)
+    run(&pool)
 
 
-def average_pool(x, y, rows, cols, bint include_pad, Py_ssize_t divisor):
-    """y = the windows' sums over `divisor`, or over the windows' sizes if that is 0."""
+def average_pool(x, y, rows, cols, double divisor):
+    """y = the windows' sums over `divisor`."""
     cdef Pool pool
-    prepare(&pool, x, y, rows, cols, False)
-    pool.is_max, pool.keep = False, False
-    pool.include_pad, pool.divisor = include_pad, divisor
-    run_forward(&pool)
+    prepare(&pool, y, x, rows, cols, False)
+    pool.divisor = divisor
+    run(&pool)
 
 
 def max_pool_backward(g, winners, gx, rows, cols):
     """gx = g where each window's winner was. g and winners have one layout, which gx shares."""
     cdef Pool pool
     prepare(&pool, gx, g, rows, cols, True)
-    pool.is_max, pool.keep, pool.winners = True, True, image(winners)
-    run_backward(&pool)
+    pool.is_max, pool.winners = True, image(winners)
+    run(&pool)
 
 
-def average_pool_backward(g, gx, rows, cols, bint include_pad, Py_ssize_t divisor):
-    """gx = g over the divisor, spread over each window."""
+def average_pool_backward(g, gx, rows, cols, double divisor):
+    """gx = g over the divisor, spread over each window. g and gx share one layout."""
     cdef Pool pool
     prepare(&pool, gx, g, rows, cols, True)
-    pool.is_max, pool.keep = False, False
-    pool.include_pad, pool.divisor = include_pad, divisor
-    run_backward(&pool)
+    pool.divisor = divisor
+    run(&pool)
 
 
-def route(g, indices, gx):
-    """gx.flat[indices] += g, plane by plane; gx is zero and of one of the two memory orders.
+cdef int prepare(Pool* pool, target, source, rows, cols, bint backward) except -1:
+    memset(pool, 0, sizeof(Pool))
+    pool.target, pool.source = image(target, True), image(source)
+    pool.rows, pool.cols = axis(rows), axis(cols)
+    pool.k = kernels_for(pool.target.itemsize)
+    pool.backward = backward
+    pool.channels_last = (
+        pool.target.c > 1 and pool.target.sc == pool.target.itemsize
+        and pool.source.sc == pool.source.itemsize
+    )
+    return 0
+
+
+cdef int run(Pool* pool) except -1:
+    cdef Py_ssize_t windows = pool.rows.out * pool.cols.out
+    cdef int threads = threads_for(
+        <double> pool.target.n * pool.target.c * windows * pool.rows.kernel * pool.cols.kernel
+    )
+    cdef Py_ssize_t items = pool.target.n, runs_bytes = 0, firsts_bytes = 0, starts_bytes = 0
+    cdef char* space
+    pool.scattered = pool.is_max and pool.backward and (
+        not pool.channels_last or pool.target.c < LANES
+    )
+    pool.channels = pool.target.c if pool.channels_last and pool.scattered else 1
+    pool.paired = not pool.channels_last and (
+        pool.rows.kernel == pool.rows.stride == pool.cols.kernel == pool.cols.stride == 2
+        and pool.rows.dilation == pool.cols.dilation == 1
+        and pool.rows.before == pool.cols.before == 0
+        and overhang(&pool.rows) <= 0 and overhang(&pool.cols) <= 0
+    )
+    if not pool.channels_last:
+        items *= pool.target.c
+    elif not pool.scattered:
+        items *= pool.target.h
+        runs_bytes = rounded_up(pool.target.w * sizeof(Run), 64)
+    plan_scratch(pool)
+    if pool.padded and (pool.winners.data != NULL or pool.indices.data != NULL):
+        firsts_bytes = rounded_up(windows, 64)
+    if pool.scattered or pool.indices.data != NULL:
+        starts_bytes = rounded_up(windows * pool.channels * sizeof(int64_t), 64)
+    space = allocate(
+        runs_bytes + firsts_bytes + starts_bytes + threads * pool.scratch_bytes
+    )
+    pool.scratch = space + runs_bytes + firsts_bytes + starts_bytes
+    with nogil:
+        if runs_bytes:
+            pool.column_runs = <Run*> space
+            pool.n_column_runs = list_runs(&pool.cols, pool.backward, pool.column_runs)
+        if firsts_bytes:
+            pool.firsts = <unsigned char*> (space + runs_bytes)
+            list_firsts(pool)
+        if starts_bytes:
+            pool.starts = <int64_t*> (space + runs_bytes + firsts_bytes)
+            list_starts(pool)
+        if pool.scattered:
+            parallel(pair_plane if pool.paired else scatter_image, pool, items, threads)
+        elif pool.channels_last:
+            parallel(make_row, pool, items, threads)
+        else:
+            if pool.padded:
+                fill(pool, pool.scratch, threads * pool.scratch_bytes)
+            parallel(make_plane, pool, items, threads)
+        release(space)
+    return 0
+
+
+cdef void plan_scratch(Pool* pool) noexcept nogil:
+    """What each thread needs: a padded copy of (a band of) a plane, winners, indices."""
+    cdef const Axis* rows = &pool.rows
+    cdef const Axis* cols = &pool.cols
+    cdef Py_ssize_t size = pool.target.itemsize, columns
+    if pool.scattered:
+        pool.band = min(
+            rows.out * cols.out * pool.channels, BAND_BYTES // <Py_ssize_t> sizeof(int64_t)
+        )
+        pool.scratch_bytes = pool.band * sizeof(int64_t)
+    elif pool.channels_last:
+        if pool.indices.data != NULL:
+            pool.scratch_bytes = pool.target.w * pool.target.c
+    elif pool.backward:
+        columns = max(cols.size + cols.kernel, cols.kernel + cols.out * cols.stride)
+        pool.pitch, pool.padded = columns * size, True
+        pool.band = min(rows.size, max(1, BAND_BYTES // pool.pitch) * rows.stride)
+        pool.scratch_bytes = ((pool.band + rows.kernel) // rows.stride + 2) * pool.pitch
+    else:
+        pool.padded = (
+            rows.before > 0 or cols.before > 0 or overhang(rows) > 0 or overhang(cols) > 0
+            or (pool.source.sw != size and cols.size > 1)
+        )
+        columns = cols.before + cols.size + max(overhang(cols), 0)
+        pool.pitch = columns * size if pool.padded else pool.source.sh
+        pool.band = rows.out
+        if pool.padded:
+            pool.band = min(pool.band, max(1, BAND_BYTES // (pool.pitch * rows.stride)))
+            pool.scratch_bytes = rounded_up(band_rows(rows, pool.band) * pool.pitch, 64)
+        if pool.indices.data != NULL:
+            pool.scratch_bytes += pool.band * cols.out
+    pool.scratch_bytes = rounded_up(pool.scratch_bytes, 64)
+
+
+cdef inline Py_ssize_t overhang(const Axis* a) noexcept nogil:
+    """How far the last window runs past the input; negative if it ends before that."""
+    return (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.before - a.size
+
+
+cdef inline Py_ssize_t band_rows(const Axis* a, Py_ssize_t outputs) noexcept nogil:
+    """The inputs under that many neighbouring windows."""
+    return (outputs - 1) * a.stride + (a.kernel - 1) * a.dilation + 1
+
+
+cdef void list_firsts(Pool* pool) noexcept nogil:
+    cdef Py_ssize_t oh, ow, row
+    for oh in range(pool.rows.out):
+        row = run_of(&pool.rows, oh, False).number * pool.cols.kernel
+        for ow in range(pool.cols.out):
+            pool.firsts[oh * pool.cols.out + ow] = <unsigned char> (
+                row + run_of(&pool.cols, ow, False).number
+            )
+
+
+cdef void list_starts(Pool* pool) noexcept nogil:
+    cdef Py_ssize_t oh, ow, c, start
+    cdef int64_t* at = pool.starts
+    for oh in range(pool.rows.out):
+        start = (oh * pool.rows.stride - pool.rows.before) * pool.cols.size - pool.cols.before
+        for ow in range(pool.cols.out):
+            for c in range(pool.channels):
+                at[c] = (start + ow * pool.cols.stride) * pool.channels + c
+            at += pool.channels
+
+
+cdef inline void number_pixels(
+    const Pool* pool, int64_t* indices, const unsigned char* winners, Py_ssize_t first,
+    Py_ssize_t starts, Py_ssize_t count,
+) noexcept nogil:
+    """Turn winners into the pixels where they are, for starts from number `first` on, each of
+    `count` windows."""
+    pool.k.flat_indices(
+        indices, winners, pool.starts + first,
+        pool.rows.dilation * pool.cols.size * pool.channels, pool.cols.dilation * pool.channels,
+        pool.cols.kernel, starts, count,
+    )
+
+
+# ---------------------------------------------------------------------------- channels-last
+
+
+cdef void make_row(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """A row of targets across all channels."""
+    cdef const Pool* pool = <const Pool*> context
+    cdef const Image* target = &pool.target
+    cdef const Image* source = &pool.source
+    cdef Py_ssize_t n = item // target.h, h = item % target.h, i, at, source_at
+    cdef Py_ssize_t size = target.itemsize
+    cdef unsigned char* winners = NULL
+    cdef Run rows = run_of(&pool.rows, h, pool.backward)
+    cdef Run* run
+    cdef cf_taps taps
+    if pool.winners.data != NULL:
+        winners = <unsigned char*> pool.winners.data
+    elif pool.indices.data != NULL:  # a row at a time, to be made indices
+        winners = <unsigned char*> (pool.scratch + thread * pool.scratch_bytes)
+        winners -= (n * target.sn + h * target.sh) // size
+    for i in range(pool.n_column_runs):
+        run = &pool.column_runs[i]
+        taps.rows, taps.row_step = rows.taps, rows.source_step * source.sh
+        taps.columns, taps.column_step = run.taps, run.source_step * source.sw
+        taps.number = rows.number * pool.cols.kernel + run.number
+        taps.row_number = rows.number_step * pool.cols.kernel
+        taps.column_number = run.number_step
+        at = n * target.sn + h * target.sh + run.target * target.sw
+        source_at = n * source.sn
+        if taps.rows and taps.columns:
+            source_at += rows.source * source.sh + run.source * source.sw
+        if not pool.is_max:
+            pool.k.sum_windows(
+                target.data + at, run.target_step * target.sw, source.data + source_at,
+                run.source_move * source.sw, size, &taps, pool.divisor, run.count, target.c,
+            )
+        elif pool.backward:
+            pool.k.route_windows(
+                target.data + at, run.target_step * target.sw, source.data + source_at,
+                run.source_move * source.sw, winners + source_at // size, &taps, run.count,
+                target.c,
+            )
+        else:
+            pool.k.max_windows(
+                target.data + at, target.sw, winners + at // size if winners != NULL else NULL,
+                target.sw // size, source.data + source_at, run.source_move * source.sw, size,
+                &taps, NULL, run.count, target.c,
+            )
+    if pool.indices.data != NULL:
+        at = (n * target.sn + h * target.sh) // size
+        number_pixels(
+            pool, <int64_t*> pool.indices.data + at, winners + at, h * target.w, target.w, target.c
+        )
+
+
+# ---------------------------------------------------------------------------- C order
+
+
+cdef void make_plane(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """A plane of targets of one channel, band by band."""
+    cdef const Pool* pool = <const Pool*> context
+    cdef Py_ssize_t n = item // pool.target.c, c = item % pool.target.c, top = 0
+    cdef char* scratch = pool.scratch + thread * pool.scratch_bytes
+    while top < pool.target.h:
+        if pool.backward:
+            spread_band(pool, n, c, top, min(pool.band, pool.target.h - top), scratch)
+        else:
+            pool_band(pool, n, c, top, min(pool.band, pool.target.h - top), scratch)
+        top += pool.band
+
+
+cdef void pool_band(
+    const Pool* pool, Py_ssize_t n, Py_ssize_t c, Py_ssize_t top, Py_ssize_t count, char* scratch
+) noexcept nogil:
+    """The rows top..top+count-1 of a plane of outputs."""
+    cdef const Axis* rows = &pool.rows
+    cdef const Axis* cols = &pool.cols
+    cdef Py_ssize_t size = pool.target.itemsize
+    cdef Py_ssize_t at = (n * pool.target.c + c) * rows.out * cols.out + top * cols.out
+    cdef const char* x = pool.source.data + n * pool.source.sn + c * pool.source.sc
+    cdef unsigned char* winners = NULL
+    cdef cf_taps taps
+    taps.rows, taps.row_step = rows.kernel, rows.dilation * pool.pitch
+    taps.columns, taps.column_step = cols.kernel, cols.dilation * size
+    taps.number, taps.row_number, taps.column_number = 0, cols.kernel, 1
+    if pool.padded:
+        pad_band(pool, x, top * rows.stride - rows.before, band_rows(rows, count), scratch)
+        x = scratch
+    else:
+        x += top * rows.stride * pool.pitch
+    if not pool.is_max:
+        pool.k.sum_windows(
+            pool.target.data + at * size, cols.out * size, x, rows.stride * pool.pitch,
+            cols.stride * size, &taps, pool.divisor, count, cols.out,
+        )
+        return
+    if pool.winners.data != NULL:
+        winners = <unsigned char*> pool.winners.data + at
+    elif pool.indices.data != NULL:
+        winners = <unsigned char*> (
+            scratch + (pool.scratch_bytes - pool.band * cols.out)
+        )
+    pool.k.max_windows(
+        pool.target.data + at * size, cols.out * size, winners, cols.out, x,
+        rows.stride * pool.pitch, cols.stride * size, &taps,
+        pool.firsts + top * cols.out if pool.firsts != NULL else NULL, count, cols.out,
+    )
+    if pool.indices.data != NULL:
+        number_pixels(
+            pool, <int64_t*> pool.indices.data + at, winners, top * cols.out, count * cols.out, 1
+        )
+
+
+cdef void pad_band(
+    const Pool* pool, const char* x, Py_ssize_t top, Py_ssize_t count, char* padded
+) noexcept nogil:
+    """Copy the rows top..top+count-1 of a plane, which may lie outside it, with their padding.
+
+    The padding never wins a maximum, and adds nothing to a sum. It stays as it is if all bands
+    have it in the same places."""
+    cdef Py_ssize_t size = pool.target.itemsize
+    cdef Py_ssize_t above = min(max(-top, 0), count)
+    cdef Py_ssize_t inside = max(min(pool.rows.size - top, count) - above, 0)
+    if pool.band < pool.rows.out:
+        fill(pool, padded, above * pool.pitch)
+        fill(pool, padded + (above + inside) * pool.pitch, (count - above - inside) * pool.pitch)
+    pool.k.place_rows(
+        padded + above * pool.pitch + pool.cols.before * size, pool.pitch,
+        x + (top + above) * pool.source.sh, pool.source.sh, pool.source.sw, inside, pool.cols.size,
+    )
+
+
+cdef inline void fill(const Pool* pool, char* padded, Py_ssize_t size) noexcept nogil:
+    pool.k.fill(padded, -INFINITY if pool.is_max else 0, size // pool.target.itemsize)
+
+
+cdef void spread_band(
+    const Pool* pool, Py_ssize_t n, Py_ssize_t c, Py_ssize_t top, Py_ssize_t count, char* scratch
+) noexcept nogil:
+    """The rows top..top+count-1 of a plane of inputs: sums over the windows they are in.
+
+    The outputs' gradients are first set as far apart as their windows are, with zeros between
+    them, so that each input sums a whole window of them."""
+    cdef const Axis* rows = &pool.rows
+    cdef const Axis* cols = &pool.cols
+    cdef Py_ssize_t size = pool.target.itemsize, w = pool.target.w
+    cdef Py_ssize_t first = (top + rows.before - rows.kernel) // rows.stride + 1
+    cdef Py_ssize_t last = (top + count - 1 + rows.before) // rows.stride
+    cdef Py_ssize_t phase, row, reach
+    cdef char* gx = pool.target.data + (n * pool.target.c + c) * pool.target.h * w * size
+    cdef cf_taps taps
+    if top + rows.before < rows.kernel:
+        first = -((rows.kernel - 1 - top - rows.before) // rows.stride)
+    for row in range(first, last + 1):
+        spread_row(pool, n, c, row, scratch + (row - first) * pool.pitch)
+    taps.columns, taps.column_step, taps.row_step = cols.kernel, size, pool.pitch
+    for phase in range(min(rows.stride, count)):
+        row = top + phase
+        reach = (row + rows.before) % rows.stride  # the last window begins this far above
+        taps.rows = (rows.kernel - reach + rows.stride - 1) // rows.stride
+        if reach >= rows.kernel:
+            taps.rows = 0
+        pool.k.sum_windows(
+            gx + row * w * size, rows.stride * w * size,
+            scratch + ((row + rows.before) // rows.stride - taps.rows + 1 - first) * pool.pitch,
+            pool.pitch, size, &taps, 1, (count - phase + rows.stride - 1) // rows.stride, w,
+        )
+
+
+cdef inline void spread_row(
+    const Pool* pool, Py_ssize_t n, Py_ssize_t c, Py_ssize_t row, char* spread
+) noexcept nogil:
+    cdef const Axis* cols = &pool.cols
+    cdef Py_ssize_t size = pool.target.itemsize
+    if 0 <= row < pool.rows.out:
+        pool.k.spread(
+            spread + (cols.kernel - 1 - cols.before) * size,
+            pool.source.data + ((n * pool.target.c + c) * pool.rows.out + row) * cols.out * size,
+            cols.stride, pool.divisor, cols.out,
+        )
+    elif pool.band < pool.rows.size:
+        fill(pool, spread, pool.pitch)
+
+
+# ---------------------------------------------------------------------------- scattering
+
+
+cdef void scatter_image(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """The gradient of a plane, or of all channels of a channels-last image.
+
+    Each output's is added to the input that won its window."""
+    cdef const Pool* pool = <const Pool*> context
+    cdef Py_ssize_t size = pool.target.itemsize
+    cdef Py_ssize_t inputs = pool.target.h * pool.target.w * pool.channels
+    cdef Py_ssize_t outputs = pool.rows.out * pool.cols.out * pool.channels
+    cdef Py_ssize_t first = 0, some, at
+    cdef char* gx = pool.target.data + item * inputs * size
+    cdef char* indices = pool.scratch + thread * pool.scratch_bytes
+    memset(gx, 0, inputs * size)
+    while first < outputs:
+        some = min(pool.band, outputs - first)
+        at = item * outputs + first
+        number_pixels(
+            pool, <int64_t*> indices, <const unsigned char*> pool.winners.data + at, first, some, 1
+        )
+        pool.k.scatter(
+            gx, size, 0, inputs, pool.source.data + at * size, 0, size, indices, 0,
+            sizeof(int64_t), 1, some,
+        )
+        first += some
+
+
+cdef void pair_plane(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """The gradient of a plane of windows of 2x2 at stride 2."""
+    cdef const Pool* pool = <const Pool*> context
+    cdef Py_ssize_t size = pool.target.itemsize, w = pool.target.w
+    cdef Py_ssize_t rows = pool.rows.out, columns = pool.cols.out, i
+    cdef Py_ssize_t at = item * rows * columns
+    cdef char* gx = pool.target.data + item * pool.target.h * w * size
+    pool.k.route_pairs(
+        gx, w * size, pool.source.data + at * size, <const unsigned char*> pool.winners.data + at,
+        rows, columns,
+    )
+    if w > 2 * columns:
+        for i in range(2 * rows):
+            memset(gx + (i * w + 2 * columns) * size, 0, (w - 2 * columns) * size)
+    memset(gx + 2 * rows * w * size, 0, (pool.target.h - 2 * rows) * w * size)
+
+
+cdef struct Scatter:
+    const cf_kernels* k
+    Image g, indices, gx
+    bint channels_last
+    Py_ssize_t blocks    # of channels, in channels-last memory
+    Py_ssize_t* outside  # how many indices each thread has found that point outside their plane
+
+
+def scatter(g, indices, gx):
+    """gx = 0, then gx.flat[indices] += g plane by plane; gx is of one of the two memory orders.
 
     Returns how many indices lay outside their plane."""
-    cdef Pool pool
-    pool.x, pool.y, pool.winners = image(gx, True), image(g), image(indices)
-    pool.k = kernels_for(pool.x.itemsize)
-    pool.outside = 0
-    # One plane after the other on one thread: the count of strays is shared.
+    cdef Scatter job
+    cdef char* space
+    cdef Py_ssize_t items, outside = 0
+    cdef int threads, i
+    job.g, job.indices, job.gx = image(g), image(indices), image(gx, True)
+    job.k = kernels_for(job.gx.itemsize)
+    job.channels_last = job.gx.c > 1 and job.gx.sc == job.gx.itemsize and job.gx.h * job.gx.w > 1
+    threads = threads_for(<double> job.g.n * job.g.c * job.g.h * job.g.w * 4)
+    job.blocks = 1 if job.gx.n >= threads else max(1, min(threads, job.gx.c // LANES))
+    items = job.gx.n * (job.blocks if job.channels_last else job.gx.c)
+    space = allocate(threads * 64)
+    job.outside = <Py_ssize_t*> space
+    memset(space, 0, threads * 64)
     with nogil:
-        parallel(route_plane, &pool, pool.x.n * pool.x.c, 1)
-    return pool.outside
+        parallel(scatter_pixels if job.channels_last else scatter_by_plane, &job, items, threads)
+        for i in range(threads):
+            outside += job.outside[i * 8]
+        release(space)
+    return outside
 
 
-cdef void route_plane(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    cdef Pool* pool = <Pool*> context
-    cdef Image* g = &pool.y
-    cdef Image* i = &pool.winners
-    cdef Py_ssize_t n = item // pool.x.c, c = item % pool.x.c, row
+cdef void scatter_by_plane(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """A plane of one channel."""
+    cdef Scatter* job = <Scatter*> context
+    cdef Image* g = &job.g
+    cdef Image* at = &job.indices
+    cdef Py_ssize_t n = item // job.gx.c, c = item % job.gx.c, size = job.gx.itemsize
+    cdef Py_ssize_t pixels = job.gx.h * job.gx.w, runs = g.h, count = g.w
+    cdef char* gx = job.gx.data + item * pixels * size
+    if g.sh == g.w * g.sw and at.sh == at.w * at.sw:
+        runs, count = 1, g.h * g.w
+    memset(gx, 0, pixels * size)
+    job.outside[thread * 8] += job.k.scatter(
+        gx, size, 0, pixels, g.data + n * g.sn + c * g.sc, g.sh, g.sw,
+        at.data + n * at.sn + c * at.sc, at.sh, at.sw, runs, count,
+    )
+
+
+cdef void scatter_pixels(void* context, Py_ssize_t item, int thread) noexcept nogil:
+    """A block of the channels of an image, in channels-last memory."""
+    cdef Scatter* job = <Scatter*> context
+    cdef Image* g = &job.g
+    cdef Image* at = &job.indices
+    cdef Py_ssize_t n = item // job.blocks, block = item % job.blocks, size = job.gx.itemsize
+    cdef Py_ssize_t first = job.gx.c * block // job.blocks
+    cdef Py_ssize_t channels = job.gx.c * (block + 1) // job.blocks - first
+    cdef Py_ssize_t pixels = job.gx.h * job.gx.w, pixel = job.gx.c * size, i, row
+    cdef char* gx = job.gx.data + n * pixels * pixel + first * size
+    if channels == job.gx.c:
+        memset(gx, 0, pixels * pixel)
+    else:
+        for i in range(pixels):
+            memset(gx + i * pixel, 0, channels * size)
     for row in range(g.h):
-        pool.outside += pool.k.route(
-            pool.x.data + n * pool.x.sn + c * pool.x.sc,
-            pool.x.sw if pool.x.w > 1 else pool.x.sh, pool.x.h * pool.x.w,
-            g.data + n * g.sn + c * g.sc + row * g.sh, g.sw,
-            i.data + n * i.sn + c * i.sc + row * i.sh, i.sw, g.w,
+        job.outside[thread * 8] += job.k.scatter(
+            gx, pixel, size, pixels, g.data + n * g.sn + first * g.sc + row * g.sh, g.sw, g.sc,
+            at.data + n * at.sn + first * at.sc + row * at.sh, at.sw, at.sc, g.w, channels,
         )
-
-
-cdef int prepare(Pool* pool, x, y, rows, cols, bint backward) except -1:
-    pool.x, pool.y = image(x, backward), image(y, not backward)
-    pool.rows, pool.cols = axis(rows), axis(cols)
-    pool.k = kernels_for(pool.x.itemsize)
-    pool.channels_last = (
-        pool.y.sc == pool.y.itemsize and pool.x.sc == pool.x.itemsize and pool.y.c > 1
-    )
-    pool.scratch_bytes = rounded_up(
-        pool.rows.kernel * pool.cols.kernel * (sizeof(Py_ssize_t) + 1), 64
-    )
-    return 0
-
-
-cdef int run_forward(Pool* pool) except -1:
-    cdef int threads = threads_for(
-        <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
-    )
-    cdef char* space = allocate((threads + 1) * pool.scratch_bytes)
-    cdef Py_ssize_t items = pool.y.n * (pool.y.h if pool.channels_last else pool.y.c)
-    pool.scratch = space
-    list_all_taps(pool, space + threads * pool.scratch_bytes)
-    with nogil:
-        parallel(forward_item, pool, items, threads)
-        release(space)
-    return 0
-
-
-cdef int run_backward(Pool* pool) except -1:
-    cdef int threads = threads_for(
-        <double> pool.y.n * pool.y.c * pool.y.h * pool.y.w * pool.rows.kernel * pool.cols.kernel
-    )
-    cdef char* space = allocate((threads + 1) * pool.scratch_bytes)
-    pool.scratch = space
-    list_all_taps(pool, space + threads * pool.scratch_bytes)
-    pool.bands = min(BANDS, pool.x.h) if pool.channels_last else 1
-    with nogil:
-        parallel(
-            backward_item, pool,
-            pool.y.n * (pool.bands if pool.channels_last else pool.y.c), threads,
-        )
-        release(space)
-    return 0
-
-
-cdef void forward_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """A row of windows across all channels, or a plane of windows of one channel."""
-    cdef Pool* pool = <Pool*> context
-    cdef Py_ssize_t oh
-    if pool.channels_last:
-        pool_row(pool, thread, item // pool.y.h, 0, item % pool.y.h, 0, pool.x.h, True)
-    else:
-        for oh in range(pool.y.h):
-            pool_row(pool, thread, item // pool.y.c, item % pool.y.c, oh, 0, pool.x.h, True)
-
-
-cdef void backward_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """A band of input rows across all channels, or a plane of one channel.
-
-    No two items write to the same element, and each adds to it in the order of the windows."""
-    cdef Pool* pool = <Pool*> context
-    cdef Py_ssize_t n, c = 0, top = 0, bottom = pool.x.h, oh
-    if pool.channels_last:
-        n = item // pool.bands
-        top = pool.x.h * (item % pool.bands) // pool.bands
-        bottom = pool.x.h * (item % pool.bands + 1) // pool.bands
-        memset(
-            pool.x.data + n * pool.x.sn + top * pool.x.sh, 0,
-            (bottom - top) * pool.x.w * pool.x.c * pool.x.itemsize,
-        )
-    else:
-        n, c = item // pool.x.c, item % pool.x.c
-        memset(
-            pool.x.data + n * pool.x.sn + c * pool.x.sc, 0,
-            pool.x.h * pool.x.w * pool.x.itemsize,
-        )
-    for oh in range(pool.y.h):
-        pool_row(pool, thread, n, c, oh, top, bottom, False)
-
-
-cdef void pool_row(
-    const Pool* pool, int thread, Py_ssize_t n, Py_ssize_t c, Py_ssize_t oh, Py_ssize_t top,
-    Py_ssize_t bottom, bint forward,
-) noexcept nogil:
-    """One row of windows, as far as their taps lie in the input rows top..bottom-1."""
-    cdef const Axis* a = &pool.cols
-    cdef Py_ssize_t h = oh * pool.rows.stride - pool.rows.before
-    cdef Py_ssize_t first_r, last_r, first, last, ow, unused
-    cdef Taps taps
-    clip(h, pool.rows.dilation, pool.rows.kernel, top, bottom, &first_r, &last_r)
-    if first_r >= last_r:
-        return
-    place_list(pool, &taps, pool.scratch + thread * pool.scratch_bytes)
-    # Windows first..last-1 have all their columns inside the input.
-    reach(a, 0, &first, &unused)
-    reach(a, a.kernel - 1, &unused, &last)
-    last = max(last, first)
-    ow = 0
-    while ow < a.out:
-        if first <= ow < last:
-            if first_r == 0 and last_r == pool.rows.kernel:
-                pool_windows(pool, &pool.all_taps, n, c, oh, ow, last - ow, forward)
-            else:
-                list_taps(pool, &taps, first_r, last_r, ow)
-                pool_windows(pool, &taps, n, c, oh, ow, last - ow, forward)
-            ow = last
-        else:
-            list_taps(pool, &taps, first_r, last_r, ow)
-            pool_windows(pool, &taps, n, c, oh, ow, 1, forward)
-            ow += 1
-
-
-cdef inline void clip(
-    Py_ssize_t start, Py_ssize_t step, Py_ssize_t taps, Py_ssize_t low, Py_ssize_t high,
-    Py_ssize_t* first, Py_ssize_t* last,
-) noexcept nogil:
-    """The taps first..last-1 of start, start + step, ... that lie in low..high-1."""
-    first[0] = 0 if start >= low else (low - start + step - 1) // step
-    last[0] = 0 if start >= high else min((high - 1 - start) // step + 1, taps)
-
-
-cdef void list_all_taps(Pool* pool, char* memory) noexcept nogil:
-    """List the taps of windows that see no padding."""
-    place_list(pool, &pool.all_taps, memory)
-    fill_list(pool, &pool.all_taps, 0, pool.rows.kernel, 0, pool.cols.kernel)
-
-
-cdef inline void place_list(const Pool* pool, Taps* taps, char* memory) noexcept nogil:
-    taps.offsets = <Py_ssize_t*> memory
-    taps.numbers = <unsigned char*> (taps.offsets + pool.rows.kernel * pool.cols.kernel)
-
-
-cdef void list_taps(
-    const Pool* pool, Taps* taps, Py_ssize_t first_r, Py_ssize_t last_r, Py_ssize_t ow
-) noexcept nogil:
-    """List the taps of rows first_r..last_r-1 that window column ow sees."""
-    cdef const Axis* a = &pool.cols
-    cdef Py_ssize_t first_s, last_s
-    clip(ow * a.stride - a.before, a.dilation, a.kernel, 0, a.size, &first_s, &last_s)
-    fill_list(pool, taps, first_r, last_r, first_s, last_s)
-
-
-cdef void fill_list(
-    const Pool* pool, Taps* taps, Py_ssize_t first_r, Py_ssize_t last_r, Py_ssize_t first_s,
-    Py_ssize_t last_s,
-) noexcept nogil:
-    cdef const Axis* a = &pool.cols
-    cdef Py_ssize_t r, s
-    taps.count = 0
-    for r in range(first_r, last_r):
-        for s in range(first_s, last_s):
-            taps.offsets[taps.count] = (
-                r * pool.rows.dilation * pool.x.sh + s * a.dilation * pool.x.sw
-            )
-            if pool.keep:
-                taps.numbers[taps.count] = <unsigned char> (r * a.kernel + s)
-            taps.count += 1
-
-
-cdef inline Py_ssize_t extent(const Axis* a, Py_ssize_t o, bint include_pad) noexcept nogil:
-    """Elements of window o along one axis that an average divides by."""
-    cdef Py_ssize_t start = o * a.stride - a.before
-    if include_pad:
-        return min(start + a.kernel, a.size + a.after) - start
-    return min(start + a.kernel, a.size) - max(start, 0)
-
-
-cdef void pool_windows(
-    const Pool* pool, const Taps* taps, Py_ssize_t n, Py_ssize_t c, Py_ssize_t oh, Py_ssize_t ow,
-    Py_ssize_t windows, bint forward,
-) noexcept nogil:
-    """`windows` neighbouring windows that see the same taps."""
-    cdef Py_ssize_t offset = n * pool.y.sn + c * pool.y.sc + oh * pool.y.sh + ow * pool.y.sw
-    cdef char* y = pool.y.data + offset
-    cdef unsigned char* winners = NULL
-    cdef char* x = (
-        pool.x.data + n * pool.x.sn + c * pool.x.sc
-        + (oh * pool.rows.stride - pool.rows.before) * pool.x.sh
-        + (ow * pool.cols.stride - pool.cols.before) * pool.x.sw
-    )
-    cdef Py_ssize_t x_step = pool.cols.stride * pool.x.sw, i
-    cdef double divisor = pool.divisor
-    if pool.keep:
-        winners = <unsigned char*> pool.winners.data + offset // pool.y.itemsize
-    if not pool.is_max and pool.divisor == 0:
-        divisor = <double> extent(&pool.rows, oh, pool.include_pad) * (
-            extent(&pool.cols, ow, pool.include_pad)
-        )
-    if pool.channels_last:
-        for i in range(windows):
-            pool_run(
-                pool, taps, y + i * pool.y.sw, winners + i * pool.winners.sw if pool.keep else NULL,
-                x + i * x_step, pool.x.itemsize, divisor, pool.y.c, forward,
-            )
-    else:
-        pool_run(pool, taps, y, winners, x, x_step, divisor, windows, forward)
-
-
-cdef inline void pool_run(
-    const Pool* pool, const Taps* taps, char* y, unsigned char* winners, char* x,
-    Py_ssize_t x_step, double divisor, Py_ssize_t count, bint forward,
-) noexcept nogil:
-    if pool.is_max and forward:
-        pool.k.max_taps(y, winners, x, x_step, taps.offsets, taps.numbers, taps.count, count)
-    elif pool.is_max:
-        pool.k.max_taps_backward(
-            x, x_step, y, winners, taps.offsets, taps.numbers, taps.count, count
-        )
-    elif forward:
-        pool.k.sum_taps(y, x, x_step, taps.offsets, taps.count, divisor, count)
-    else:
-        pool.k.sum_taps_backward(x, x_step, y, taps.offsets, taps.count, divisor, count)

@@ -41,7 +41,7 @@ from cnnfast.functional._arguments import empty, float_array, nonempty, same_sha
 from cnnfast.functional._window import Window, pair, window
 from cnnfast.functional.columns import col2im
 from cnnfast.functional.conv import conv2d, conv2d_backward
-from cnnfast.functional.pool import max_pool2d_routed
+from cnnfast.functional.max_pool import max_pool2d_routed
 
 __all__ = [
     "col2im_6d_cython",

@@ -26,6 +26,7 @@ from cnnfast.functional.activation.sigmoid import (
 )
 from cnnfast.functional.activation.softplus import softplus, softplus_backward
 from cnnfast.functional.activation.tanh import tanh, tanh_backward
+from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
@@ -39,6 +40,8 @@ from cnnfast.functional.global_pool import (
 )
 from cnnfast.functional.linear import linear, linear_backward
 from cnnfast.functional.loss import cross_entropy, hinge_loss
+from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
+from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
 from cnnfast.functional.norm import (
     batch_norm,
     batch_norm_backward,
@@ -52,14 +55,6 @@ from cnnfast.functional.norm import (
     layer_norm_backward,
     local_response_norm,
     local_response_norm_backward,
-)
-from cnnfast.functional.pool import (
-    avg_pool2d,
-    avg_pool2d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-    max_pool2d,
-    max_pool2d_backward,
 )
 from cnnfast.functional.softmax import (
     log_softmax,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast._ext import global_pool as _kernels
 from cnnfast.functional._arguments import (
     empty,
-    empty_image,
+    empty_like,
     float_array,
     is_channels_last,
     nonempty,
@@ -39,7 +40,9 @@ def global_avg_pool2d(x: np.ndarray) -> np.ndarray:
     array([1.5, 5.5])
     """
     x = _image("global_avg_pool2d", x)
-    return x.mean(axis=(2, 3), keepdims=True, out=empty((*x.shape[:2], 1, 1), x.dtype))
+    y = empty((*x.shape[:2], 1, 1), x.dtype)
+    _kernels.average_pool(_dense(x), y, x.shape[2] * x.shape[3])
+    return y
 
 
 def global_avg_pool2d_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -69,7 +72,7 @@ def global_avg_pool2d_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
     array([0.25, 0.25, 0.25, 0.25])
     """
     x, grad = _global_gradient("global_avg_pool2d_backward", grad, x)
-    gx = empty_image(x.shape, x.dtype, is_channels_last(x))
+    gx = empty_like(x)
     gx[...] = grad / (x.shape[2] * x.shape[3])
     return gx
 
@@ -98,7 +101,9 @@ def global_max_pool2d(x: np.ndarray) -> np.ndarray:
     array([3., 7.])
     """
     x = _image("global_max_pool2d", x)
-    return x.max(axis=(2, 3), keepdims=True, out=empty((*x.shape[:2], 1, 1), x.dtype))
+    y = empty((*x.shape[:2], 1, 1), x.dtype)
+    _kernels.max_pool(_dense(x), y)
+    return y
 
 
 def global_max_pool2d_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -129,12 +134,8 @@ def global_max_pool2d_backward(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
     array([0., 1., 0., 0.])
     """
     x, grad = _global_gradient("global_max_pool2d_backward", grad, x)
-    gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-    gx.fill(0)
-    n, c, h, w = x.shape
-    row, column = np.divmod(x.reshape(n, c, h * w).argmax(axis=2), w)
-    images, channels = np.ogrid[:n, :c]
-    gx[images, channels, row, column] = grad[:, :, 0, 0]
+    gx = empty_like(x)
+    _kernels.max_pool_backward(np.ascontiguousarray(grad), _dense(x), gx)
     return gx
 
 
@@ -142,6 +143,11 @@ def _image(function: str, x: np.ndarray) -> np.ndarray:
     x = float_array(function, "x", x, 4)
     nonempty(function, "x", x, 1)
     return x
+
+
+def _dense(x: np.ndarray) -> np.ndarray:
+    """`x` in one of the two memory orders, which is that of results."""
+    return x if is_channels_last(x) else np.ascontiguousarray(x)
 
 
 def _global_gradient(

@@ -8,20 +8,15 @@ import numpy as np
 
 from cnnfast.functional._arguments import empty_image, is_channels_last
 from cnnfast.functional._window import Padding, Pair, window
+from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.global_pool import (
     global_avg_pool2d,
     global_avg_pool2d_backward,
     global_max_pool2d,
     global_max_pool2d_backward,
 )
-from cnnfast.functional.pool import (
-    avg_pool2d,
-    avg_pool2d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-    max_pool2d,
-    max_pool2d_routed,
-)
+from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
+from cnnfast.functional.max_pool import max_pool2d, max_pool2d_routed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
 

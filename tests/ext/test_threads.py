@@ -11,7 +11,7 @@ import pytest
 
 from cnnfast import functional as F  # noqa: N812
 from cnnfast._ext import threads
-from cnnfast.functional.pool import max_pool2d_routed
+from cnnfast.functional.max_pool import max_pool2d_routed
 from tests.helpers import assert_same, channels_last, random, run_python, using_threads
 
 # ---------------------------------------------------------------------------- the same bits

@@ -22,7 +22,7 @@ from cnnfast.functional import (
     max_pool2d,
     max_pool2d_backward,
 )
-from cnnfast.functional.pool import max_pool2d_routed
+from cnnfast.functional.max_pool import max_pool2d_routed
 from tests import oracle
 from tests.helpers import (
     DENSE_CHANNELS_LAST,
@@ -38,6 +38,7 @@ from tests.helpers import (
     numerical_gradient,
     random,
     using_isa,
+    using_threads,
 )
 
 COUNTS = range(1, 68)  # windows in a row, or channels: beyond twice the longest vector
@@ -155,6 +156,81 @@ def test_every_number_of_windows_at_a_time(kernel, stride, dtype, order):
         else:
             x = everything[:, :count]
         check_max_pool(x, order, kernel, stride)
+
+
+# kernel, stride, padding of the windows that have kernels of their own
+USUAL_WINDOWS = [(2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 1, 1)]
+
+
+def with_infinities(x):
+    """`x` with whole windows of -inf, where only the order of the taps decides, and some NaN."""
+    x = x.copy()
+    rng = np.random.default_rng(1)
+    low = rng.random(x.shape) < 0.7
+    x[low] = -np.inf
+    x[rng.random(x.shape) < 0.02] = np.nan
+    return x
+
+
+@each_isa
+@each_dtype
+@each_order
+@pytest.mark.parametrize("window", USUAL_WINDOWS)
+def test_every_length_of_run_of_the_usual_windows(window, order, dtype):
+    """Of windows in a row, with an odd column or two left over, or of channels."""
+    _, stride, padding = window
+    for count in range(1, 36):
+        if order == "contiguous":
+            size = (1, 2, 7, max(count * stride + 1 - padding, 3) + count % 2)
+        else:
+            size = (1, count, 5, 6)
+        x = integers(*size, dtype=dtype, seed=count)
+        check_max_pool(x, order, *window)
+        check_max_pool(with_infinities(x), order, *window)
+        check_avg_pool(x, order, *window)
+
+
+@each_dtype
+@each_order
+@pytest.mark.parametrize("window", [*USUAL_WINDOWS, (5, 3, 2), (4, 1, (2, 1))])
+def test_planes_of_many_bands(window, order, dtype):
+    """Large planes are padded, and their gradients scattered, piece by piece."""
+    x = integers(1, 2, 75, 181, dtype=dtype)
+    check_max_pool(x, order, *window)
+    check_max_pool(with_infinities(x), order, *window)
+    check_avg_pool(x, order, *window)
+
+
+@each_order
+@pytest.mark.parametrize("channels", [1, 6, 40])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_pools_are_the_same_for_any_number_of_threads(batch, channels, order):
+    x = ORDERS[order](random(batch, channels, 60, 61, dtype=np.float32))
+    results = []
+    for threads in (1, 2, 3, 7):
+        with using_threads(threads):
+            y, indices = max_pool2d(x, 3, 2, 1, return_indices=True)
+            routed, route = max_pool2d_routed(x, 3, 2, 1, 1, False, False)
+            halves, pairs = max_pool2d_routed(x, 2, None, 0, 1, False, False)
+            mean, top = global_avg_pool2d(x), global_max_pool2d(x)
+            results.append([
+                y, indices, routed, route(y), max_pool2d_backward(y, indices, x.shape),
+                halves, pairs(halves), avg_pool2d(x, 3, 2, 1), avg_pool2d_backward(y, x, 3, 2, 1),
+                mean, top, global_max_pool2d_backward(top, x),
+            ])  # fmt: skip
+    for other in results[1:]:
+        for got, want in zip(other, results[0], strict=True):
+            assert got.tobytes() == want.tobytes()
+
+
+@each_order
+@pytest.mark.parametrize("threads", [1, 3])
+def test_indices_outside_are_counted(threads, order):
+    x = ORDERS[order](random(2, 40, 40, 41, dtype=np.float32))
+    y, indices = max_pool2d(x, 2, return_indices=True)
+    indices[1, 3, 5, 7], indices[0, 39, 0, 0], indices[1, 0, 19, 19] = 1640, -1, -(2**63)
+    with using_threads(threads), pytest.raises(ValueError, match="3 of the indices"):
+        max_pool2d_backward(y, indices, x.shape)
 
 
 @each_order
@@ -419,6 +495,28 @@ def test_global_pools(shape, layout, dtype):
     gx = guarded(global_max_pool2d_backward, grad, stored)
     assert is_channels_last(gx) == last
     assert_same(gx, oracle.max_pool2d_backward(grad, indices, x.shape))
+
+
+@each_isa
+@each_dtype
+@each_order
+def test_global_pools_of_every_size(order, dtype):
+    """Of planes in C order, of channels in channels-last memory."""
+    for count in range(1, 76):
+        shape = (1, count % 6 + 1, 1, count) if order == "contiguous" else (2, count, 2, 3)
+        size = shape[2:]
+        for x in (integers(*shape, dtype=dtype), with_infinities(integers(*shape, dtype=dtype))):
+            stored = ORDERS[order](x)
+            want, indices = oracle.max_pool2d(x, size)
+            assert_same(guarded(global_max_pool2d, stored), want)
+            assert_same(guarded(max_pool2d, stored, size), want)
+            grad = integers(*want.shape, dtype=dtype, seed=2)
+            gx = guarded(global_max_pool2d_backward, grad, stored)
+            assert_same(gx, oracle.max_pool2d_backward(grad, indices, x.shape))
+        x = integers(*shape, dtype=dtype)
+        want = oracle.avg_pool2d(x, size)
+        assert_close(guarded(global_avg_pool2d, ORDERS[order](x)), want, np.abs(x))
+        check_avg_pool(x, order, size, None, 0)
 
 
 def test_global_max_and_nan():

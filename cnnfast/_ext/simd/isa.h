@@ -23,18 +23,38 @@
 #define CHOOSE(mask, yes, no)                                                                      \
     ((__typeof__(yes))(((mask) & (__typeof__(mask))(yes)) | (~(mask) & (__typeof__(mask))(no))))
 
-/* Every second element of two vectors of n that overlap by one; see load_step. */
-#define CF_EVENS_2 0, 3
-#define CF_EVENS_4 0, 2, 5, 7
-#define CF_EVENS_8 0, 2, 4, 6, 9, 11, 13, 15
-#define CF_EVENS_16 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
+/* Every second element of two vectors of n, from the first or from the second on. */
+#define CF_EVENS_1 0
+#define CF_EVENS_2 0, 2
+#define CF_EVENS_4 0, 2, 4, 6
+#define CF_EVENS_8 0, 2, 4, 6, 8, 10, 12, 14
+#define CF_EVENS_16 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define CF_EVENS(n) CF_GLUE(CF_EVENS, n)
+#define CF_ODDS_1 1
+#define CF_ODDS_2 1, 3
+#define CF_ODDS_4 1, 3, 5, 7
+#define CF_ODDS_8 1, 3, 5, 7, 9, 11, 13, 15
+#define CF_ODDS_16 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define CF_ODDS(n) CF_GLUE(CF_ODDS, n)
+/* The same of two vectors of n that overlap by one; see load_step. */
+#define CF_EVENS_OVERLAPPING_1 0
+#define CF_EVENS_OVERLAPPING_2 0, 3
+#define CF_EVENS_OVERLAPPING_4 0, 2, 5, 7
+#define CF_EVENS_OVERLAPPING_8 0, 2, 4, 6, 9, 11, 13, 15
+#define CF_EVENS_OVERLAPPING_16 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
+#define CF_EVENS_OVERLAPPING(n) CF_GLUE(CF_EVENS_OVERLAPPING, n)
 /* The first, and the last, halves of two vectors of n, element by element. */
+#define CF_INTERLEAVE_LOW_1 0
 #define CF_INTERLEAVE_LOW_2 0, 2
 #define CF_INTERLEAVE_LOW_4 0, 4, 1, 5
+#define CF_INTERLEAVE_LOW_8 0, 8, 1, 9, 2, 10, 3, 11
+#define CF_INTERLEAVE_LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define CF_INTERLEAVE_LOW(n) CF_GLUE(CF_INTERLEAVE_LOW, n)
+#define CF_INTERLEAVE_HIGH_1 1
 #define CF_INTERLEAVE_HIGH_2 1, 3
 #define CF_INTERLEAVE_HIGH_4 2, 6, 3, 7
+#define CF_INTERLEAVE_HIGH_8 4, 12, 5, 13, 6, 14, 7, 15
+#define CF_INTERLEAVE_HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define CF_INTERLEAVE_HIGH(n) CF_GLUE(CF_INTERLEAVE_HIGH, n)
 #if defined(__clang__)
 #define CF_SHUFFLE(a, b, integers, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
@@ -52,6 +72,8 @@
 
 /* Rows of a matrix that are read side by side. */
 #define CF_RANK 4
+
+typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
 
 #define DTYPE f32
 #define REAL float
@@ -95,10 +117,20 @@
         .depthwise_sums = CF_PASTE(depthwise_sums, dtype, ISA),                                    \
         .copy2d = CF_PASTE(copy2d, dtype, ISA), .add = CF_PASTE(add, dtype, ISA),                  \
         .copy_rows = CF_PASTE(copy_rows, dtype, ISA), .add_rows = CF_PASTE(add_rows, dtype, ISA),  \
-        .max_taps = CF_PASTE(max_taps, dtype, ISA),                                                \
-        .sum_taps = CF_PASTE(sum_taps, dtype, ISA),                                                \
-        .max_taps_backward = CF_PASTE(max_taps_backward, dtype, ISA),                              \
-        .sum_taps_backward = CF_PASTE(sum_taps_backward, dtype, ISA),                              \
+        .max_windows = CF_PASTE(max_windows, dtype, ISA),                                          \
+        .sum_windows = CF_PASTE(sum_windows, dtype, ISA),                                          \
+        .route_windows = CF_PASTE(route_windows, dtype, ISA),                                      \
+        .route_pairs = CF_PASTE(route_pairs, dtype, ISA),                                          \
+        .spread = CF_PASTE(spread, dtype, ISA),                                                    \
+        .place_rows = CF_PASTE(place_rows, dtype, ISA),                                            \
+        .fill = CF_PASTE(fill, dtype, ISA),                                                        \
+        .max_channels = CF_PASTE(max_channels, dtype, ISA),                                        \
+        .flat_indices = CF_PASTE(flat_indices, dtype, ISA),                                        \
+        .scatter = CF_PASTE(scatter, dtype, ISA),                                                  \
+        .route_channels = CF_PASTE(route_channels, dtype, ISA),                                    \
+        .sum_spans = CF_PASTE(sum_spans, dtype, ISA),                                              \
+        .max_spans = CF_PASTE(max_spans, dtype, ISA),                                              \
+        .route_span = CF_PASTE(route_span, dtype, ISA),                                            \
         .maps = CF_PASTE(maps, dtype, ISA),                                                        \
         .softmax = {CF_PASTE(softmax_along, dtype, ISA),                                           \
                     CF_PASTE(softmax_across, dtype, ISA)},                                         \
@@ -108,7 +140,6 @@
                              CF_PASTE(softmax_backward_across, dtype, ISA)},                       \
         .log_softmax_backward = {CF_PASTE(log_softmax_backward_along, dtype, ISA),                 \
                                  CF_PASTE(log_softmax_backward_across, dtype, ISA)},               \
-        .route = CF_PASTE(route, dtype, ISA),                                                      \
         .norm = {CF_PASTE(run_moments, dtype, ISA), CF_PASTE(column_moments, dtype, ISA),           \
                  CF_PASTE(run_products, dtype, ISA), CF_PASTE(column_products, dtype, ISA),         \
                  CF_PASTE(run_map, dtype, ISA), CF_PASTE(column_map, dtype, ISA)},                  \

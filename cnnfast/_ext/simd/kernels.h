@@ -98,6 +98,12 @@ typedef struct {
     cf_lines along, across;
 } cf_line_operation;
 
+/* The taps of a window: a grid of elements, and the number of each. Steps are in bytes. */
+typedef struct {
+    ptrdiff_t rows, columns, row_step, column_step;
+    ptrdiff_t number, row_number, column_number; /* of the first, and how it grows */
+} cf_taps;
+
 typedef struct {
     int itemsize;
     int lanes;        /* elements of a vector register */
@@ -163,32 +169,73 @@ typedef struct {
     void (*add_rows)(char *y, ptrdiff_t y_row_step, const char *x, ptrdiff_t rows,
                      ptrdiff_t columns);
 
-    /* Pools: `count` windows, x_step apart, each the same list of taps; y contiguous.
-     * max keeps the first maximum, or the first NaN; winners (unless NULL) gets its tap number. */
-    void (*max_taps)(char *y, uint8_t *winners, const char *x, ptrdiff_t x_step,
-                     const ptrdiff_t *taps, const uint8_t *numbers, ptrdiff_t n_taps,
-                     ptrdiff_t count);
-    void (*sum_taps)(char *y, const char *x, ptrdiff_t x_step, const ptrdiff_t *taps,
-                     ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+    /* Pools: `runs` runs of `count` windows that see the same taps, their neighbours in a run
+     * lane_step apart in x and contiguous in y. max keeps the first maximum, or the first NaN;
+     * winners (unless NULL) gets the number of its tap; if all are -infinity, that of the first
+     * tap, or what `firsts` (unless NULL) holds. */
+    void (*max_windows)(char *y, ptrdiff_t y_step, uint8_t *winners, ptrdiff_t winners_step,
+                        const char *x, ptrdiff_t x_step, ptrdiff_t lane_step,
+                        const cf_taps *taps, const uint8_t *firsts, ptrdiff_t runs,
+                        ptrdiff_t count);
+    void (*sum_windows)(char *y, ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
+                        ptrdiff_t lane_step, const cf_taps *taps, double divisor,
+                        ptrdiff_t runs, ptrdiff_t count);
 
-    /* Their gradients: x[i][t] += g[i] where tap t won, and x[i][t] += g[i] / divisor. */
-    void (*max_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const uint8_t *winners,
-                              const ptrdiff_t *taps, const uint8_t *numbers, ptrdiff_t n_taps,
-                              ptrdiff_t count);
-    void (*sum_taps_backward)(char *x, ptrdiff_t x_step, const char *g, const ptrdiff_t *taps,
-                              ptrdiff_t n_taps, double divisor, ptrdiff_t count);
+    /* The gradient of max: y = the sum of those g in the windows over it (the taps, of lane step
+     * 1) whose winners have the taps' numbers. */
+    void (*route_windows)(char *y, ptrdiff_t y_step, const char *g, ptrdiff_t g_step,
+                          const uint8_t *winners, const cf_taps *taps, ptrdiff_t runs,
+                          ptrdiff_t count);
+
+    /* The same for rows of neighbouring windows of 2x2 taps at stride 2, whose inputs y are not
+     * those of others: y has two rows, y_row_step apart, for each row of g. */
+    void (*route_pairs)(char *y, ptrdiff_t y_row_step, const char *g, const uint8_t *winners,
+                        ptrdiff_t runs, ptrdiff_t count);
+
+    /* y = x over the divisor, `stride` elements apart, zeros between them. */
+    void (*spread)(char *y, const char *x, ptrdiff_t stride, double divisor, ptrdiff_t count);
+
+    /* y[i][j] = x[i][j], contiguous along j in y: for short rows. */
+    void (*place_rows)(char *y, ptrdiff_t y_row_step, const char *x, ptrdiff_t x_row_step,
+                       ptrdiff_t x_column_step, ptrdiff_t rows, ptrdiff_t columns);
+
+    /* y[i] = value. */
+    void (*fill)(char *y, double value, ptrdiff_t count);
+
+    /* y[i][j] = starts[i] + r row_step + s column_step, where winners[i][j] is the number of row r
+     * and column s of a window `columns` wide. */
+    void (*flat_indices)(int64_t *y, const uint8_t *winners, const int64_t *starts,
+                         int64_t row_step, int64_t column_step, ptrdiff_t columns,
+                         ptrdiff_t runs, ptrdiff_t count);
+
+    /* x[indices[i][j]][j] += g[i][j], where x has `pixels` pixels pixel_step apart. Returns how
+     * many indices lay outside 0..pixels-1; those are left out. */
+    ptrdiff_t (*scatter)(char *x, ptrdiff_t pixel_step, ptrdiff_t lane_step, int64_t pixels,
+                         const char *g, ptrdiff_t g_run_step, ptrdiff_t g_step,
+                         const char *indices, ptrdiff_t indices_run_step,
+                         ptrdiff_t indices_step, ptrdiff_t runs, ptrdiff_t count);
+
+    /* Pools over whole planes, of which each is `count` elements one after the other: y[i] = the
+     * sum over the divisor, or the maximum, of plane i; y = g where x has its first maximum, 0
+     * elsewhere. */
+    void (*sum_spans)(char *y, const char *x, ptrdiff_t x_step, ptrdiff_t count, double divisor,
+                      ptrdiff_t planes);
+    void (*max_spans)(char *y, const char *x, ptrdiff_t x_step, ptrdiff_t count,
+                      ptrdiff_t planes);
+    void (*route_span)(char *y, const char *g, const char *x, ptrdiff_t count);
+
+    /* Maxima and their gradient for `count` channels side by side, of pixels (at most 2^31) `step`
+     * apart in x, and in the gradient y. */
+    void (*max_channels)(char *y, const char *x, ptrdiff_t step, ptrdiff_t pixels,
+                         ptrdiff_t count);
+    void (*route_channels)(char *y, const char *g, const char *x, ptrdiff_t step,
+                           ptrdiff_t pixels, ptrdiff_t count);
 
     /* The elementwise operations, in the order of maps.h. */
     const cf_map *maps;
 
     /* Of x; and, backward, of the output's gradient and the output itself. */
     cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward;
-
-    /* plane[winners[i]] += g[i], pixels of the plane pixel_step apart. Returns how many winners lay
-     * outside 0..pixels-1; those are left out. */
-    ptrdiff_t (*route)(char *plane, ptrdiff_t pixel_step, int64_t pixels, const char *g,
-                       ptrdiff_t g_step, const char *winners, ptrdiff_t winners_step,
-                       ptrdiff_t count);
 
     cf_norm norm;
     cf_lrn lrn;

@@ -62,7 +62,7 @@ CF_INLINE double NAME(total)(const VEC *v)
     return total;
 }
 
-CF_INLINE void NAME(sum_runs)(const int with_grad, double *p, double *pv, const char *g,
+CF_INLINE void NAME(add_runs)(const int with_grad, double *p, double *pv, const char *g,
                               const char *x, ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t count,
                               REAL m)
 {
@@ -89,7 +89,7 @@ CF_INLINE void NAME(sum_runs)(const int with_grad, double *p, double *pv, const 
 static void NAME(deviations)(double *v, double *vv, const char *x, ptrdiff_t row_step,
                              ptrdiff_t rows, ptrdiff_t count, REAL origin)
 {
-    NAME(sum_runs)(0, v, vv, NULL, x, row_step, rows, count, origin);
+    NAME(add_runs)(0, v, vv, NULL, x, row_step, rows, count, origin);
 }
 
 /* Deviations are taken from an origin, the mean of the first elements: as they are part of what m2
@@ -111,7 +111,7 @@ static void NAME(run_moments)(double *mean, double *m2, const char *x, ptrdiff_t
 static void NAME(run_products)(double *p, double *pv, const char *g, const char *x,
                                ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t count, const char *m)
 {
-    NAME(sum_runs)(1, p, pv, g, x, row_step, rows, count, NAME(at)(m));
+    NAME(add_runs)(1, p, pv, g, x, row_step, rows, count, NAME(at)(m));
 }
 
 /* ------------------------------------------------------------------ sums over columns */

@@ -19,6 +19,7 @@
 #include "lrn.h"
 #include "pool.h"
 #include "softmax.h"
+#include "span.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"
 #endif

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 import cnnfast
+from benchmarks import operations
+from benchmarks.arrays import channels_last, normal
 from benchmarks.contests import Calls, Contest, hold, matching
 from benchmarks.kernels import layers
+from benchmarks.peers import torch_formats
 from cnnfast import functional, nn
 from cnnfast.cli.tasks import Layer
 
@@ -44,22 +47,13 @@ def contests() -> Iterator[Contest]:
     for layer in COMPUTE_BOUND:
         yield _contest("two threads over one", layer, _threads)
     yield _contest("one small call", SMALL, _forward)
+    yield from operations.contests()
 
 
 def _contest(group: str, layer: Layer, enter: Any, passes: int = 1) -> Contest:
     rows, columns = layer.out
     macs = layer.n * layer.k * layer.c // layer.groups * layer.r * layer.s * rows * columns
     return Contest(group, layer.name, 2 * macs * passes, partial(enter, layer))
-
-
-def channels_last(x: np.ndarray) -> np.ndarray:
-    """The same images, channels innermost in memory."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-
-
-def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normal values."""
-    return rng.standard_normal(shape, np.float32)
 
 
 class Arrays:
@@ -71,15 +65,6 @@ class Arrays:
         self.weight = normal(rng, layer.filters) / np.float32(np.sqrt(layer.c * layer.r * layer.s))
         self.bias = normal(rng, (layer.k,))
         self.grad = normal(rng, (layer.n, layer.k, *layer.out))
-
-
-def torch_formats() -> tuple[Any, dict[str, Any]]:
-    """PyTorch, and the memory formats it competes in."""
-    torch = importlib.import_module("torch")
-    return torch, {
-        "torch NCHW": torch.contiguous_format,
-        "torch channels-last": torch.channels_last,
-    }
 
 
 def _forward(layer: Layer) -> Calls:

@@ -17,6 +17,15 @@ import numpy as np
 from cnnfast.cli.tasks import Task
 
 
+def torch_formats() -> tuple[Any, dict[str, Any]]:
+    """PyTorch, and the memory formats it competes in."""
+    torch = importlib.import_module("torch")
+    return torch, {
+        "torch NCHW": torch.contiguous_format,
+        "torch channels-last": torch.channels_last,
+    }
+
+
 class Torch:
     """PyTorch's own kernels, without autograd around them."""
 

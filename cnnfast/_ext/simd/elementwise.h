@@ -1,9 +1,8 @@
 /* Elementwise operations: a function of one vector or of two each, and the loop that runs them.
  *
  * x is the forward pass's input, g the gradient of its output; p and q are the operation's
- * numbers. Where x is NaN a gradient takes the branch that lets it through, as in torch. V is the
- * vector of the section: 32 bytes at most where a loop waits for memory, which it does less in
- * those than in 64 bytes on some machines (by a fifth on Zen 4).
+ * numbers. V is the vector of the section: 32 bytes at most where a loop waits for memory, which it
+ * does less in those than in 64 bytes on some machines (by a fifth on Zen 4).
  */
 #define VALUE(name) NAME(name##_value)
 #define ONE(name) VALUE(name)(V x, REAL p, REAL q)

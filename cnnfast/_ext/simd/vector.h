@@ -35,20 +35,31 @@ CF_INLINE void NAME(store_part)(char *y, VEC v, int count)
         ((REAL *)y)[i] = v[i];
 }
 
+CF_INLINE VEC NAME(rectified)(VEC v) { return (VEC)((IVEC)v & ~(IVEC)(v < 0)); } /* NaN stays */
+
+/* The first `count` < LANES of some values, after an epilogue. Not inline, or the accumulators of
+ * the tiles that end with this would not stay in registers. */
+static __attribute__((noinline)) void NAME(finish_part)(REAL *y, const REAL *values, ptrdiff_t count,
+                                                        const cf_epilogue *after)
+{
+    for (ptrdiff_t i = 0; i < count; i++) {
+        REAL value = values[i];
+        if (after && after->residual)
+            value += *(const REAL *)((const char *)(y + i) + after->residual);
+        y[i] = after && after->relu && value < 0 ? 0 : value;
+    }
+}
+
 /* The first `count` elements, all of them if that is more than LANES, after an epilogue. */
 CF_INLINE void NAME(finish)(char *y, VEC v, ptrdiff_t count, const cf_epilogue *after)
 {
-    if (after && after->residual) {
-        if (count >= LANES)
-            v += NAME(load)(y + after->residual);
-        else
-            for (int i = 0; i < count; i++)
-                v[i] += ((const REAL *)(y + after->residual))[i];
+    if (count < LANES) {
+        REAL values[LANES];
+        NAME(store)((char *)values, v);
+        NAME(finish_part)((REAL *)y, values, count, after);
+        return;
     }
-    if (after && after->relu)
-        v = (VEC)((IVEC)v & ~(IVEC)(v < 0)); /* NaN stays */
-    if (count >= LANES)
-        NAME(store)(y, v);
-    else
-        NAME(store_part)(y, v, (int)count);
+    if (after && after->residual)
+        v += NAME(load)(y + after->residual);
+    NAME(store)(y, after && after->relu ? NAME(rectified)(v) : v);
 }

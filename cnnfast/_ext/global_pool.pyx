@@ -8,8 +8,8 @@ from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
 
 cdef enum:
-    CHANNELS = 64  # of a channels-last image at a time
-    PLANES = 16    # in C order
+    CHANNELS = 128  # of a channels-last image at a time
+    PLANES = 16     # in C order
 
 
 cdef struct Pool:

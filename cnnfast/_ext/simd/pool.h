@@ -76,8 +76,8 @@
     else                                                                                           \
         CALL(0, lane_step)
 
-/* The processor does not foresee streams that take turns: ask for what lies ahead of each row of
- * taps, when the run that begins at x is done. */
+/* The processor does not foresee streams that take turns: ask for what lies ahead in each row of
+ * taps of the run at x. Done after a run, it does not delay the loads of that run. */
 CF_INLINE void NAME(prefetch_run)(const char *x, ptrdiff_t x_step, const cf_taps *taps,
                                   ptrdiff_t runs)
 {
@@ -116,11 +116,11 @@ CF_INLINE void NAME(max_runs)(const int usual, const int keep, char *y, ptrdiff_
                                          firsts == NULL ? NULL : firsts + i * count);
 #define EXACT(width, rows, columns)                                                                \
     for (; i < runs; i++) {                                                                        \
-        NAME(prefetch_run)(x + i * x_step, x_step, taps, runs);                                    \
         NAME(CF_GLUE(max_run, width))(keep, y + i * y_step,                                        \
                                       keep ? winners + i * winners_step : NULL, x + i * x_step,    \
                                       lane_step, taps, rows, columns,                              \
                                       firsts == NULL ? NULL : firsts + i * count, count);          \
+        NAME(prefetch_run)(x + (i + 1) * x_step, x_step, taps, runs);                              \
     }
 #define MAX(rows, columns)                                                                         \
     EACH_LOOSE_WIDTH(LOOSE, rows, columns)                                                         \
@@ -165,9 +165,9 @@ CF_INLINE void NAME(sum_runs)(const int usual, char *y, ptrdiff_t y_step, const 
                                         divisor);
 #define EXACT(width, rows, columns)                                                                \
     for (; i < runs; i++) {                                                                        \
-        NAME(prefetch_run)(x + i * x_step, x_step, taps, runs);                                    \
         NAME(CF_GLUE(sum_run, width))(y + i * y_step, x + i * x_step, lane_step, taps, rows,       \
                                       columns, divisor, count);                                    \
+        NAME(prefetch_run)(x + (i + 1) * x_step, x_step, taps, runs);                              \
     }
 #define SUM(rows, columns)                                                                         \
     EACH_LOOSE_WIDTH(LOOSE, rows, columns)                                                         \

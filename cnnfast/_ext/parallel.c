@@ -1,9 +1,11 @@
+#define _GNU_SOURCE /* for processor sets */
 #include "parallel.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -14,14 +16,21 @@
 #define SPINS 2000
 #define MOST_WORKERS 1023
 
+/* Items that one thread begins with, and others take when their own are done: what a thread had in
+ * its cache after one operation it then finds there in the next. */
+typedef struct {
+    _Atomic ptrdiff_t next;
+    ptrdiff_t end;
+    char rest_of_cache_line[48];
+} share;
+
 static struct {
     /* The job. Valid while `open` is not 0, and for those who counted themselves in `active`
      * before they saw that. */
     cf_task task;
     void *context;
-    ptrdiff_t items;
     int threads;
-    _Atomic ptrdiff_t next;
+    share shares[MOST_WORKERS + 1];
     atomic_int open, active;
 
     atomic_flag taken; /* by the one caller who may give out a job */
@@ -36,6 +45,53 @@ static struct {
 
 static _Thread_local cf_dry_run dry;
 
+/* A sleeping thread is at times woken on the caller's processor, and then waits for milliseconds
+ * behind the very caller it is to help. So the caller bars his processor to it while he wakes it;
+ * awake it may again run anywhere. All of this happens under the pool's lock. */
+#if defined(__linux__)
+static struct {
+    pthread_t thread;
+    int asleep, barred;
+    cpu_set_t allowed;
+} sleepers[MOST_WORKERS + 1];
+
+static void fall_asleep(int thread)
+{
+    sleepers[thread].thread = pthread_self();
+    sleepers[thread].asleep = 1;
+}
+
+static void bar_processor(int threads)
+{
+    const int here = sched_getcpu();
+    for (int i = 1; i < threads; i++) {
+        cpu_set_t others;
+        if (!sleepers[i].asleep || sleepers[i].barred ||
+            pthread_getaffinity_np(sleepers[i].thread, sizeof(others), &others))
+            continue;
+        sleepers[i].allowed = others;
+        CPU_CLR(here, &others);
+        sleepers[i].barred = CPU_COUNT(&others) > 0 &&
+                             !pthread_setaffinity_np(sleepers[i].thread, sizeof(others), &others);
+    }
+}
+
+static void awake(int thread)
+{
+    sleepers[thread].asleep = 0;
+    if (sleepers[thread].barred)
+        pthread_setaffinity_np(pthread_self(), sizeof(cpu_set_t), &sleepers[thread].allowed);
+    sleepers[thread].barred = 0;
+}
+
+static void forget_sleepers(void) { memset(sleepers, 0, sizeof(sleepers)); }
+#else
+static void fall_asleep(int thread) { (void)thread; }
+static void bar_processor(int threads) { (void)threads; }
+static void awake(int thread) { (void)thread; }
+static void forget_sleepers(void) {}
+#endif
+
 static inline void relax(void)
 {
 #if defined(__x86_64__)
@@ -47,15 +103,18 @@ static inline void relax(void)
 
 static void work(int thread)
 {
-    for (;;) {
-        const ptrdiff_t item = atomic_fetch_add(&pool.next, 1);
-        if (item >= pool.items)
-            return;
-        pool.task(pool.context, item, thread);
+    for (int i = 0; i < pool.threads; i++) {
+        share *from = &pool.shares[(thread + i) % pool.threads];
+        for (;;) {
+            const ptrdiff_t item = atomic_fetch_add(&from->next, 1);
+            if (item >= from->end)
+                break;
+            pool.task(pool.context, item, thread);
+        }
     }
 }
 
-static unsigned long wait_for_job(unsigned long seen)
+static unsigned long wait_for_job(int thread, unsigned long seen)
 {
     for (int i = 0; i < SPINS; i++) {
         if (atomic_load(&pool.jobs) != seen)
@@ -63,10 +122,12 @@ static unsigned long wait_for_job(unsigned long seen)
         relax();
     }
     pthread_mutex_lock(&pool.lock);
+    fall_asleep(thread);
     atomic_fetch_add(&pool.sleeping, 1);
     while (atomic_load(&pool.jobs) == seen)
         pthread_cond_wait(&pool.wake, &pool.lock);
     atomic_fetch_sub(&pool.sleeping, 1);
+    awake(thread);
     pthread_mutex_unlock(&pool.lock);
     return atomic_load(&pool.jobs);
 }
@@ -76,7 +137,7 @@ static void *worker(void *number)
     const int thread = (int)(ptrdiff_t)number;
     unsigned long seen = 0;
     for (;;) {
-        seen = wait_for_job(seen);
+        seen = wait_for_job(thread, seen);
         atomic_fetch_add(&pool.active, 1);
         if (atomic_load(&pool.open) && thread < pool.threads)
             work(thread);
@@ -121,13 +182,16 @@ void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
 
     pool.task = task;
     pool.context = context;
-    pool.items = items;
     pool.threads = threads;
-    atomic_store(&pool.next, 0);
+    for (int i = 0; i < threads; i++) {
+        atomic_store(&pool.shares[i].next, items * i / threads);
+        pool.shares[i].end = items * (i + 1) / threads;
+    }
     atomic_store(&pool.open, 1);
     atomic_fetch_add(&pool.jobs, 1);
     if (atomic_load(&pool.sleeping)) {
         pthread_mutex_lock(&pool.lock);
+        bar_processor(threads);
         pthread_cond_broadcast(&pool.wake);
         pthread_mutex_unlock(&pool.lock);
     }
@@ -152,6 +216,7 @@ static void empty_pool(void)
     atomic_store(&pool.open, 0);
     atomic_store(&pool.active, 0);
     atomic_store(&pool.sleeping, 0);
+    forget_sleepers();
     atomic_flag_clear(&pool.taken);
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);

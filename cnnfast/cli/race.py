@@ -21,7 +21,7 @@ from cnnfast.cli.tasks import CONVOLUTION_KERNELS, POOL_KERNELS, Layer, Task, co
 # Rounding differs with the order of summation: up to this part of the largest element.
 TOLERANCE = 1e-4
 # Thread pools keep spinning for a while after their work, on processors the next one needs.
-SETTLE = 1e-3
+SETTLE = 1e-2
 # A turn of a quick competitor is several calls, about so long in all.
 TURN = 2e-3
 LEAST_ROUNDS, MOST_ROUNDS = 3, 200

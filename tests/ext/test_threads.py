@@ -275,3 +275,24 @@ def test_a_fork_amid_work_of_other_threads():
         "print(results == {expected})\n"
     )
     assert output(script) == "True"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_helpers_may_run_anywhere_once_they_are_awake():
+    """The caller bars his own processor to those he wakes, for that moment only."""
+    done = run_python(
+        "import os, time\n"
+        "import numpy as np\n"
+        "import cnnfast\n"
+        "cnnfast.set_num_threads(3)\n"
+        "x = np.ones((8, 64, 56, 56), np.float32)\n"
+        "for _ in range(20):\n"
+        "    time.sleep(0.005)\n"
+        "    cnnfast.functional.relu(x)\n"
+        "time.sleep(0.1)\n"
+        "masks = [os.sched_getaffinity(int(thread)) for thread in os.listdir('/proc/self/task')]\n"
+        "assert len(masks) >= 3, masks\n"
+        "assert all(mask == os.sched_getaffinity(0) for mask in masks), masks\n",
+        OPENBLAS_NUM_THREADS="1",
+    )
+    assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ from cnnfast._ext.workspace cimport (
 
 cdef enum:
     ITEMS_PER_THREAD = 4
+    ALIASING = 4096  # pixels as far apart, or twice that, share one set of L1
 
 
 cdef struct Filters:
@@ -315,13 +316,15 @@ cdef char* layout(Conv* conv, int threads) except NULL:
     )
     cdef char* space
     conv.direct = (
-        not conv.panels.depthwise and x.sc == itemsize
+        not conv.panels.depthwise and x.sc == itemsize and x.sw % ALIASING != 0
         and stays_inside(&conv.rows) and stays_inside(&conv.cols)
     )
     if conv.direct:
         conv.row_bytes, conv.pixel_bytes, conv.tile_bytes = x.sh, x.sw, 0
     else:
         conv.pixel_bytes = channels * itemsize
+        if conv.pixel_bytes % ALIASING == 0:
+            conv.pixel_bytes += 64
         conv.row_bytes = in_cols * conv.pixel_bytes
         conv.tile_bytes = rounded_up(max(in_rows, 0) * max(conv.row_bytes, 0), 64) + 128
     conv.spans = (
@@ -413,7 +416,7 @@ cdef void pack_block(
         (rows - 1) * conv.rows.stride + (conv.rows.kernel - 1) * conv.rows.dilation + 1,
         col * conv.cols.stride - conv.cols.before,
         (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1,
-        tile, conv.panels.width if conv.panels.depthwise else conv.panels.c_in,
+        tile, conv.pixel_bytes // conv.x.itemsize,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
+from cnnfast._ext import conv_weights_few as _weights_few
 from cnnfast.functional._algorithm import Algorithm, Choice, Precision, choose
 from cnnfast.functional._window import LARGEST_IMAGE, Padding, Pair, Window, window
 
@@ -166,9 +167,13 @@ def plan_backward_weights(
     choice = choose(
         "conv2d_backward", "weights", algorithm, batch, weight, dtype, win, groups, precision
     )
-    if choice.algorithm == "direct" and _depthwise(weight, groups):
+    if choice.algorithm != "direct":
+        return BackwardPlan(choice, choice.algorithm)
+    if _depthwise(weight, groups):
         return BackwardPlan(choice, "depthwise")
-    return BackwardPlan(choice, choice.algorithm)
+    if _weights_few.suits(weight[1], weight[0] // groups, dtype.itemsize):
+        return BackwardPlan(choice, "few channels")
+    return BackwardPlan(choice, "direct")
 
 
 def _depthwise(weight: Shape, groups: int) -> bool:

@@ -12,6 +12,7 @@ from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
+from cnnfast._ext import conv_weights_few as _weights_few
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns, _winograd
 from cnnfast.functional._algorithm import Algorithm, check_algorithm, get_conv_precision
@@ -307,6 +308,8 @@ def conv2d_backward(
             _winograd.backward_weights(grad, x, gw, win, groups, plan.choice.tile)
         elif plan.kernel in ("direct", "depthwise"):
             _weights.backward_weights(grad, x, gw, *win, groups)
+        elif plan.kernel == "few channels":
+            _weights_few.backward_weights(grad, x, gw, *win, groups)
         else:
             _by_columns.backward_weights(grad, x, gw, win, groups)
     if "bias" in needs:

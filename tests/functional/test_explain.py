@@ -39,7 +39,7 @@ EXPECTED = [
     ("direct",) * 3,
     ("direct",) * 3,
     WINOGRAD,
-    ("few channels", "few channels", "direct"),
+    ("few channels", "few channels", "few channels"),
     WINOGRAD,
 ]
 

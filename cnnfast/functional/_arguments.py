@@ -142,6 +142,13 @@ def is_channels_last(x: np.ndarray) -> bool:
     return x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
+def in_order(x: np.ndarray, channels_last: bool) -> np.ndarray:
+    """`x` (N, C, H, W) in channels-last or else C order, copied if need be."""
+    if channels_last:
+        return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(x)
+
+
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, aligned to a cache line as vector stores like it."""
     block = _block(shape, dtype)

@@ -38,10 +38,3 @@ def pool_arguments(
 def is_global(win: Window) -> bool:
     """Tell whether the one window is just the plane."""
     return all(a.out == 1 and a.before == 0 and a.kernel == a.size for a in win)
-
-
-def in_order(grad: np.ndarray, channels_last: bool) -> np.ndarray:
-    """`grad` in the memory order that the routing kernels share with the input's gradient."""
-    if channels_last:
-        return np.ascontiguousarray(grad.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(grad)

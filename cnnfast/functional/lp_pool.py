@@ -8,11 +8,12 @@ from cnnfast._ext import pool as _kernels
 from cnnfast.functional._arguments import (
     empty_image,
     float_array,
+    in_order,
     is_channels_last,
     same_dtype,
     same_shape,
 )
-from cnnfast.functional._pooling import in_order, pool_arguments
+from cnnfast.functional._pooling import pool_arguments
 from cnnfast.functional._window import Pair, Window
 
 

@@ -14,10 +14,11 @@ from cnnfast.functional._arguments import (
     empty_image,
     empty_like,
     float_array,
+    in_order,
     is_channels_last,
     same_shape,
 )
-from cnnfast.functional._pooling import in_order, is_global, pool_arguments
+from cnnfast.functional._pooling import is_global, pool_arguments
 from cnnfast.functional._window import Padding, Pair, Window
 
 # A window's winner fits a byte up to this many taps.

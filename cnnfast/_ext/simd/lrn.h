@@ -6,11 +6,6 @@
 #define LOG_TERMS (sizeof(REAL) == 4 ? 5 : 11)
 #define EXP_TERMS (sizeof(REAL) == 4 ? 7 : 13)
 
-CF_INLINE VEC NAME(choose)(IVEC where, VEC a, VEC b)
-{
-    return (VEC)((where & (IVEC)a) | (~where & (IVEC)b));
-}
-
 /* d^exponent, for d > 0 and exponent < 0: exp2(exponent * log2(d)). */
 CF_INLINE VEC NAME(power)(VEC d, REAL exponent)
 {
@@ -33,11 +28,11 @@ CF_INLINE VEC NAME(power)(VEC d, REAL exponent)
     for (int i = EXP_TERMS; i > 0; i--)
         power = power * x * (REAL)(1.0 / i) + 1;
     /* Below the least exponent there is 0, above the greatest infinity. */
-    VEC limited = NAME(choose)(n < -BIAS, (VEC){0} - BIAS, n);
-    limited = NAME(choose)(n > BIAS + 1, (VEC){0} + (BIAS + 1), limited);
+    VEC limited = CHOOSE(n < -BIAS, (VEC){0} - BIAS, n);
+    limited = CHOOSE(n > BIAS + 1, (VEC){0} + (BIAS + 1), limited);
     const VEC result = power * (VEC)((__builtin_convertvector(limited, IVEC) + BIAS) << MANTISSA);
     /* 0 of infinity, NaN of NaN. */
-    return NAME(choose)(d - d == 0, result, NAME(choose)(d == d, (VEC){0}, d));
+    return CHOOSE(d - d == 0, result, CHOOSE(d == d, (VEC){0}, d));
 }
 
 /* Runs end with a vector that overlaps the one before it, or are shorter than one. */

@@ -54,11 +54,3 @@ def image(x: np.ndarray) -> tuple[np.ndarray, bool]:
     x = x.reshape(x.shape + (1,) * (4 - x.ndim))
     channels_last = is_channels_last(x)
     return (x if channels_last else np.ascontiguousarray(x)), channels_last
-
-
-def in_order(grad: np.ndarray, like: np.ndarray, channels_last: bool) -> np.ndarray:
-    """View `grad` in the shape and memory order of an image, a copy if need be."""
-    grad = grad.reshape(like.shape)
-    if channels_last:
-        return np.ascontiguousarray(grad.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(grad)

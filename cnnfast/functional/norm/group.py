@@ -8,7 +8,13 @@ from collections.abc import Collection
 import numpy as np
 
 from cnnfast._ext import norm as _kernels
-from cnnfast.functional._arguments import check_needs, empty, empty_image, matching_gradient
+from cnnfast.functional._arguments import (
+    check_needs,
+    empty,
+    empty_image,
+    in_order,
+    matching_gradient,
+)
 from cnnfast.functional.norm._arguments import (
     Gradients,
     Vector,
@@ -16,7 +22,6 @@ from cnnfast.functional.norm._arguments import (
     checked_eps,
     checked_input,
     image,
-    in_order,
 )
 
 
@@ -241,7 +246,7 @@ def _gradients(
     gx = empty_image(images.shape, x.dtype, channels_last) if "x" in needs else None
     gw = empty(x.shape[1:2], x.dtype) if "weight" in needs else None
     gb = empty(x.shape[1:2], x.dtype) if "bias" in needs else None
-    grad = in_order(grad, images, channels_last)
+    grad = in_order(grad.reshape(images.shape), channels_last)
     _kernels.backward(grad, images, gx, gw, gb, None, None, weight, eps, False, False, group)
     return None if gx is None else gx.reshape(x.shape), gw, gb
 

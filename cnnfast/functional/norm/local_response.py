@@ -7,9 +7,9 @@ import operator
 import numpy as np
 
 from cnnfast._ext import lrn as _kernels
-from cnnfast.functional._arguments import empty_image, matching_gradient, number
+from cnnfast.functional._arguments import empty_image, in_order, matching_gradient, number
 from cnnfast.functional._window import LARGEST
-from cnnfast.functional.norm._arguments import checked_input, image, in_order
+from cnnfast.functional.norm._arguments import checked_input, image
 
 
 def local_response_norm(
@@ -118,7 +118,7 @@ def local_response_norm_backward(
     grad, x = matching_gradient(name, grad, "x", x)
     images, channels_last = image(x)
     gx = empty_image(images.shape, x.dtype, channels_last)
-    grad = in_order(grad, images, channels_last)
+    grad = in_order(grad.reshape(images.shape), channels_last)
     _kernels.backward(grad, images, gx, size, alpha / size, beta, k)
     return gx.reshape(x.shape)
 

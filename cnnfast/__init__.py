@@ -23,6 +23,7 @@ except ModuleNotFoundError as error:
 
 from cnnfast._config import show_config
 from cnnfast._ext.threads import get_num_threads, set_num_threads
+from cnnfast._ext.workspace import empty_cache, memory_stats
 from cnnfast._version import version as __version__
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "data",
+    "empty_cache",
     "explain_conv2d",
     "functional",
     "get_num_threads",
     "io",
     "load_weights",
+    "memory_stats",
     "models",
     "nn",
     "optim",

@@ -184,7 +184,10 @@ def guarded(function: Callable, *args: object, **kwargs: object):
     inputs = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray)]
     before = [memory_of(a).tobytes() for a in inputs]
     watched = Watched()
-    with patch.object(_arguments, "np", watched):
+    with (
+        patch.object(_arguments, "np", watched),
+        patch.object(_arguments, "KEPT_FROM", sys.maxsize),
+    ):
         results = function(*args, **kwargs)
     assert before == [memory_of(a).tobytes() for a in inputs], "an input was written to"
     watched.check_margins()

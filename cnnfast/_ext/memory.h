@@ -1,4 +1,4 @@
-/* The only door to scratch memory: aligned, in huge pages where large, and counted. */
+/* The only door to memory: aligned, in huge pages where large, kept for reuse, and counted. */
 #ifndef CNNFAST_MEMORY_H
 #define CNNFAST_MEMORY_H
 
@@ -11,10 +11,22 @@
 char *cf_allocate(size_t size);
 void cf_release(char *data);
 
-/* Bytes that all threads have allocated and not yet released. */
-size_t cf_in_use(void);
+/* The same for scratch memory, and how much of it the calling thread has allocated in its life. */
+char *cf_allocate_scratch(size_t size);
+size_t cf_scratch_allocated(void);
 
-/* Bytes that the calling thread has allocated in its life. */
-size_t cf_allocated(void);
+/* Bytes that all threads have allocated and not yet released; those that are kept for reuse, at most
+ * how many may be, and how often one of those blocks was taken. */
+typedef struct {
+    size_t in_use, kept, limit, reused;
+} cf_memory;
+
+cf_memory cf_memory_now(void);
+
+/* Give back to the system what is kept. */
+void cf_empty_cache(void);
+
+/* A fork waits until no other thread is at the kept blocks. */
+void cf_guard_memory(void);
 
 #endif

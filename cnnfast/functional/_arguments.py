@@ -8,9 +8,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from cnnfast._ext.workspace import to_alignment
+from cnnfast._ext.workspace import Block, to_alignment
 
 ALIGNMENT = 64
+# Blocks of this size and more are kept for later results.
+KEPT_FROM = 1 << 20
 FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 AXES = {
@@ -151,8 +153,7 @@ def in_order(x: np.ndarray, channels_last: bool) -> np.ndarray:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, aligned to a cache line as vector stores like it."""
-    block = _block(shape, dtype)
-    return np.ndarray(shape, dtype, block, to_alignment(block))
+    return np.ndarray(shape, dtype, *_memory(shape, dtype))
 
 
 def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) -> np.ndarray:
@@ -160,20 +161,23 @@ def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) ->
     if not channels_last:
         return empty(shape, dtype)
     _, c, h, w = shape
-    block, size = _block(shape, dtype), dtype.itemsize
+    size = dtype.itemsize
     strides = (h * w * c * size, size, w * c * size, c * size)
-    return np.ndarray(shape, dtype, block, to_alignment(block), strides)
+    return np.ndarray(shape, dtype, *_memory(shape, dtype), strides)
 
 
-def _block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Memory for an array, with room to align it."""
+def _memory(shape: tuple[int, ...], dtype: np.dtype) -> tuple[Block | np.ndarray, int]:
+    """Memory for an array, and where in it that is to begin."""
     size = math.prod(shape) * dtype.itemsize
     try:
-        return np.empty(size + ALIGNMENT, np.uint8)
-    except (MemoryError, ValueError):  # ValueError: more bytes than an index can count
+        if size >= KEPT_FROM:
+            return Block(size), 0
+        block = np.empty(size + ALIGNMENT, np.uint8)
+    except (MemoryError, OverflowError):
         raise MemoryError(
             f"could not allocate {size:,} bytes for a result of shape {shape} and dtype {dtype}"
         ) from None
+    return block, to_alignment(block)
 
 
 def empty_like(x: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:

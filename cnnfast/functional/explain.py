@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfast._ext.dispatch import chosen_isa, register_tile
 from cnnfast._ext.threads import dry_run, get_num_threads
-from cnnfast._ext.workspace import allocated
+from cnnfast._ext.workspace import scratch_allocated
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
 from cnnfast.functional._arguments import empty_image, is_channels_last
 from cnnfast.functional._plan import (
@@ -152,8 +152,8 @@ def _explain(
         workspace = x.shape[1] * taps * math.prod(win.out) * x.itemsize
         threads = get_num_threads()
     else:
-        before = allocated()
+        before = scratch_allocated()
         threads = dry_run(operation)
-        workspace = allocated() - before
+        workspace = scratch_allocated() - before
     tile = (side, side) if algorithm == "winograd" else register_tile(x.itemsize)
     return ConvPass(algorithm, plan.kernel, tile, chosen_isa(), threads, workspace, reason)

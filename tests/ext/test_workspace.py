@@ -4,9 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+from cnnfast._ext.workspace import Block
 
+import cnnfast
 from cnnfast._ext import workspace
 from cnnfast.functional import conv2d, conv2d_backward
+from cnnfast.functional._arguments import empty
 from tests.helpers import run_python
 
 # Every kernel with a workspace, on arrays large enough for each of its allocations to take memory
@@ -15,7 +18,6 @@ FAILING = """
 import resource
 import numpy as np
 import cnnfast
-from cnnfast._ext import workspace
 from cnnfast.functional import *
 
 MEGABYTE = 1 << 20
@@ -58,26 +60,31 @@ def size_now():
 def arrays(result):
     return [a for a in (result if isinstance(result, tuple) else (result,)) if a is not None]
 
+def in_use():
+    return cnnfast.memory_stats()["in_use"]
+
 messages = set()
-baseline = workspace.in_use()
 for threads in (1, 2):
     cnnfast.set_num_threads(threads)
     for operation in operations:
         expected = arrays(operation())
+        baseline = in_use()
         for room in (0, 2, 8, 32):
+            cnnfast.empty_cache()
             limits = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (size_now() + room * MEGABYTE, limits[1]))
             try:
                 result = arrays(operation())
             except MemoryError as error:
                 messages.add(str(error))
-                result = None
+                result = expected
             finally:
                 resource.setrlimit(resource.RLIMIT_AS, limits)
-            assert workspace.in_use() == baseline, (workspace.in_use(), baseline)
-            if result is not None:
-                assert all(map(np.array_equal, result, expected))
+            assert all(map(np.array_equal, result, expected))
+            del result
+            assert in_use() == baseline, (in_use(), baseline)
         assert all(map(np.array_equal, arrays(operation()), expected))
+        del expected
 print(*messages, sep="\\n")
 """
 
@@ -102,12 +109,61 @@ def test_a_result_that_no_machine_holds():
 
 
 def test_everything_is_given_back():
-    before = workspace.in_use()
+    before = workspace.memory_stats()["in_use"]
     x, weight = np.ones((2, 16, 9, 9), np.float32), np.ones((16, 16, 3, 3), np.float32)
-    taken = workspace.allocated()
+    taken = workspace.scratch_allocated()
     conv2d_backward(conv2d(x, weight), x, weight)
-    assert workspace.allocated() > taken
-    assert workspace.in_use() == before
+    assert workspace.scratch_allocated() > taken
+    assert workspace.memory_stats()["in_use"] == before
+
+
+def test_blocks_are_kept_for_results_of_nearly_their_size():
+    cnnfast.empty_cache()
+    assert cnnfast.memory_stats()["kept"] == 0
+    dtype = np.dtype(np.float32)
+    first = empty((1 << 20,), dtype)
+    address = first.ctypes.data
+    del first
+    kept = cnnfast.memory_stats()["kept"]
+    assert kept >= 4 << 20
+    empty((1 << 18,), dtype)  # much smaller: not for this
+    reused = cnnfast.memory_stats()["reused"]
+    second = empty((1000, 1000), dtype)
+    assert second.ctypes.data == address
+    assert cnnfast.memory_stats()["reused"] == reused + 1
+    second[...] = 1  # an ordinary array
+    view = second[1:]
+    del second
+    third = empty((1000, 1000), dtype)
+    assert third.ctypes.data != address  # the view still holds the block
+    assert view.all()
+
+
+def test_what_is_kept_is_bounded():
+    limit = cnnfast.memory_stats()["limit"]
+    blocks = [Block(size << 20) for size in range(1, 161)]
+    del blocks
+    stats = cnnfast.memory_stats()
+    assert 0 < stats["kept"] <= limit
+    assert stats["kept"] <= 128 * (161 << 20)
+    cnnfast.empty_cache()
+    assert cnnfast.memory_stats()["kept"] == 0
+
+
+def test_a_forked_child_allocates():
+    done = run_python(
+        "import os\n"
+        "import numpy as np\n"
+        "import cnnfast\n"
+        "x = np.ones((4, 64, 56, 56), np.float32)\n"
+        "want = cnnfast.functional.relu(x).sum()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(int(cnnfast.functional.relu(x).sum() != want))\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert cnnfast.functional.relu(x).sum() == want\n"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_alignment_of_any_block():

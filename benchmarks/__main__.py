@@ -16,7 +16,7 @@ from benchmarks.peers import Torch, installed
 from cnnfast.cli.race import UnequalError, table, times
 
 RESULTS = Path(__file__).with_name("results")
-PROCESSES, SECONDS = 5, 0.25
+PROCESSES, SECONDS = 5, 0.2
 # For cnnfast and for PyTorch's own kernels, oneDNN's among them.
 AVX2 = {
     "CNNFAST_ISA": "avx2",

@@ -42,7 +42,7 @@ def contests() -> Iterator[Contest]:
                 for enter in (_forward, _backward):
                     name = f"{operation.name}{enter.__name__} {shape}".replace("_", " ")
                     calls = partial(enter, operation, shape, in_c_order)
-                    yield Contest(group, name.replace(" forward", ""), np.prod(shape), calls)
+                    yield Contest(group, name.replace(" forward", ""), float(np.prod(shape)), calls)
     for fan_in, fan_out in ((9216, 4096), (25088, 4096), (4096, 4096), (4096, 1000)):
         for batch in (1, 16):
             for enter in (_linear, _linear_backward):

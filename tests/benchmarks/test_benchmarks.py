@@ -353,8 +353,10 @@ def test_aims_are_means_and_worst_with_and_without_the_row_of_page_faults():
     lines = scores.aims_table(some_scores())
     assert "| forward | geometric mean | 1.8x | 3.46x | 2.0x |  |" in lines
     assert "| one small call | worst | 1.0x | 0.50x |  | **below** |" in lines
-    known = {contest.group for contest in layer_contests.contests()} | {"forward, AVX2"}
+    contests_of_layers = [*layer_contests.contests()]
+    known = {contest.group for contest in contests_of_layers} | {"forward, AVX2"}
     assert {aim.group for aim in scores.AIMS} <= known
+    assert json.loads(json.dumps([contest.work for contest in contests_of_layers]))
 
 
 def test_the_section_of_the_layers(tmp_path):

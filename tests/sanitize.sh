@@ -12,7 +12,7 @@ CNNFAST_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -g1
 # Python itself is not instrumented, so the runtime has to be there first, and what the interpreter
 # keeps until it ends is no leak. tests/ext/test_workspace.py counts what the kernels give back.
 runtime=$("${CC:-gcc}" -print-file-name=libasan.so)
-export LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+export LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 if [ $# -eq 0 ]; then
     set -- tests/functional tests/ext
 fi

@@ -22,7 +22,7 @@ MemoryFormat = Literal["preserve", "channels_last", "contiguous"]
 Shape = tuple[int, ...]
 
 
-@lru_cache(maxsize=1024, typed=True)
+@lru_cache(maxsize=1024)
 def place(
     function: str,
     x: Shape,

@@ -346,9 +346,13 @@ def _check_image(
     x = float_array(function, "x", x, 4)
     if x.dtype is not weight.dtype:
         same_dtype(function, "x", x, weight=weight)
-    arguments = (function, x.shape, weight.shape, stride, padding, dilation, groups, strict)
-    try:
-        return x, place(*arguments)
-    except TypeError:
-        pass  # perhaps a list, which has no hash
-    return x, place.__wrapped__(*arguments)
+    arguments = (function, x.shape, weight.shape, stride, padding, dilation, groups, bool(strict))
+    plain = _plain(stride) and _plain(padding) and _plain(dilation) and _plain(groups)
+    return x, (place if plain else place.__wrapped__)(*arguments)
+
+
+def _plain(value: object) -> bool:
+    """Whether a look-up tells `value` from others: 1.0 and True equal 1, and lists have no hash."""
+    if type(value) is int or type(value) is str:
+        return True
+    return type(value) is tuple and all(map(_plain, value))

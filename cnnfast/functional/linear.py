@@ -64,7 +64,7 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
         bias = np.ascontiguousarray(bias).reshape(1, 1, 1, -1)
     y = empty((x.shape[0], weight.shape[0]), x.dtype)
     if 0 < len(x) <= FEW_ROWS:
-        _few.forward(_matrix(x), _matrix(weight), bias, _matrix(y))
+        _multiply_few(x, weight, bias, y)
     elif len(x):
         filters = _kernels.PackedFilters(_filters(weight), 1)
         _kernels.forward(_row(x), filters, bias, _row(y), *_pixels(x))
@@ -125,7 +125,7 @@ def linear_backward(
     if "x" in needs:
         gx = empty(x.shape, x.dtype)
         if few:
-            _few.backward_data(_matrix(grad), _matrix(weight), _matrix(gx))
+            _multiply_few(grad, weight.T, None, gx)
         else:
             _kernels.backward_data(_row(grad), _filters(weight), _row(gx), *_pixels(x), 1)
     if "weight" in needs:
@@ -139,6 +139,18 @@ def linear_backward(
         _weight_kernels.backward_bias(_row(grad), gb)
         gb = gb.reshape(-1)
     return gx, gw, gb
+
+
+def _multiply_few(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray
+) -> None:
+    """y = x weight^T + bias, the weights read as they lie, whichever axis is contiguous."""
+    if weight.strides[1] != weight.itemsize and weight.strides[0] == weight.itemsize:
+        _few.backward_data(_matrix(x), _matrix(weight.T), _matrix(y))
+        if bias is not None:
+            y += bias.reshape(-1)
+    else:
+        _few.forward(_matrix(x), _matrix(weight), bias, _matrix(y))
 
 
 def _matrix(x: np.ndarray) -> np.ndarray:

@@ -82,10 +82,14 @@ def softmax_backward(grad: np.ndarray, x: np.ndarray, dim: int = -1) -> np.ndarr
     """
     grad, x = matching_gradient("softmax_backward", grad, "x", x)
     axis = _axis("softmax_backward", dim, x)
-    return softmax_gradient(grad, softmax(x, axis), axis)
+    y, gx = empty_like(x), empty_like(x)
+    _kernels.softmax(y, x, axis)
+    _kernels.softmax_backward(gx, grad, y, axis)
+    return gx
 
 
 def softmax_gradient(grad: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
+    """`softmax_backward` from the output."""
     grad, y = matching_gradient("softmax_backward", grad, "the output", y)
     gx = empty_like(y)
     _kernels.softmax_backward(gx, grad, y, _axis("softmax_backward", dim, y))
@@ -161,10 +165,14 @@ def log_softmax_backward(grad: np.ndarray, x: np.ndarray, dim: int = -1) -> np.n
     """
     grad, x = matching_gradient("log_softmax_backward", grad, "x", x)
     axis = _axis("log_softmax_backward", dim, x)
-    return log_softmax_gradient(grad, log_softmax(x, axis), axis)
+    y, gx = empty_like(x), empty_like(x)
+    _kernels.log_softmax(y, x, axis)
+    _kernels.log_softmax_backward(gx, grad, y, axis)
+    return gx
 
 
 def log_softmax_gradient(grad: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
+    """`log_softmax_backward` from the output."""
     grad, y = matching_gradient("log_softmax_backward", grad, "the output", y)
     gx = empty_like(y)
     _kernels.log_softmax_backward(gx, grad, y, _axis("log_softmax_backward", dim, y))

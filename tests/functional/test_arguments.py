@@ -556,3 +556,12 @@ def test_a_batch_beyond_31_bits():
     x = np.empty((0, 2**31, 4, 4), np.float32)
     assert F.max_pool2d(x, 2).shape == (0, 2**31, 2, 2)
     assert F.im2col(x[:, : 2**20], 2).shape == (0, 2**22, 9)
+
+
+def test_a_look_up_takes_no_other_type_for_an_int():
+    """True equals 1, but what an earlier call was given does not make it a stride."""
+    x, weight = np.zeros((1, 1, 4, 4)), np.zeros((1, 1, 2, 2))
+    F.conv2d(x, weight, None, (1, 1), 0, 1, 1)
+    for stride in ((True, 1), (1.0, 1), True):
+        with pytest.raises(TypeError, match="conv2d: stride must be an int or a pair of ints"):
+            F.conv2d(x, weight, None, stride, 0, 1, 1)

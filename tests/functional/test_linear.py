@@ -46,6 +46,17 @@ def test_every_remainder_of_a_tile(dtype, n, k):
             np.testing.assert_allclose(got, want, atol=bound)
 
 
+@pytest.mark.parametrize("n", [1, 5, 64])
+def test_transposed_weights(n):
+    """The notes' W lies the other way round."""
+    x, weight, bias, grad = arrays(np.float64, n, 21, 35)
+    turned = np.asfortranarray(weight)
+    np.testing.assert_allclose(linear(x, turned, bias), oracle.linear(x, weight, bias), atol=1e-12)
+    gradients = linear_backward(grad, x, turned)
+    for got, want in zip(gradients, oracle.linear_backward(grad, x, weight), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-12)
+
+
 @pytest.mark.parametrize("n", [1, 16, 64])
 def test_the_same_bits_on_any_number_of_threads(n):
     x, weight, bias, grad = arrays(np.float32, n, 300, 1100)

@@ -29,6 +29,7 @@ SOURCES = {
     "lrn": [],
     "norm": [],
     "pool": [],
+    "scatter": [],
     "softmax": [],
     "winograd": [],
     "winograd_weights": [],
@@ -37,7 +38,11 @@ SOURCES = {
 
 
 class BuildExt(build_ext):
-    """Adds the OpenMP flags that the compiler turns out to understand."""
+    """Builds the extensions side by side, with the OpenMP flags that the compiler understands."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.parallel = True  # as many at once as there are processors
 
     def build_extensions(self):
         flags = self.find_openmp_flags()

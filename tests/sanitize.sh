@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Run tests on kernels built with AddressSanitizer and UBSan: tests/sanitize.sh [pytest arguments].
-# Without arguments, all tests of the kernels. Needs GCC or Clang, and the packages of the tests.
+# Without arguments, all tests of the kernels. Needs GCC or Clang; builds and runs in a copy of the
+# project with an environment of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tar --create --exclude='*.so' --exclude=.git --exclude=./build . | tar --extract --directory "$work"
 cd "$work"
+python3 -m venv "$work/.venv"
+# shellcheck source=/dev/null
+source "$work/.venv/bin/activate"
 CNNFAST_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 -O1" \
-    python setup.py --quiet build_ext --inplace --parallel "$(nproc)"
+    python -m pip install --quiet --editable ".[test]"
 # Python itself is not instrumented, so the runtime has to be there first, and what the interpreter
 # keeps until it ends is no leak. tests/ext/test_workspace.py counts what the kernels give back.
 runtime=$("${CC:-gcc}" -print-file-name=libasan.so)

@@ -6,9 +6,20 @@ those past the R-th are zero.
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport cf_kernels
+from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_kernels, cf_winograd
 from cnnfast._ext.images cimport Axis, Image
 from cnnfast._ext.workspace cimport pack_tile
+
+
+cdef inline const cf_winograd* transforms(
+    const cf_kernels* k, Py_ssize_t m, Py_ssize_t r
+) noexcept nogil:
+    """Those of F(m x m, r x r); NULL if there are none."""
+    cdef int i
+    for i in range(CF_WINOGRADS):
+        if k.winograd[i].m == m and k.winograd[i].r == r:
+            return &k.winograd[i]
+    return NULL
 
 
 cdef struct Run:

@@ -10,9 +10,9 @@ A stride becomes channels (see phases.pxd): those of the input forward, of the o
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_epilogue, cf_kernels, cf_winograd, kernels_for
+from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, cf_winograd, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
-from cnnfast._ext.phases cimport Run, inside, pack_phases, run_at, taps_of
+from cnnfast._ext.phases cimport Run, inside, pack_phases, run_at, taps_of, transforms
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
@@ -128,12 +128,10 @@ cdef char* transform(Transform* job, Py_ssize_t tile) except NULL:
     cdef const cf_kernels* k = kernels_for(job.w.itemsize)
     cdef Py_ssize_t squares = job.stride * job.stride
     cdef char* space
-    cdef int threads, i
+    cdef int threads
     u.k, u.m, u.r = k, tile, taps_of(job.w.h, job.stride, 0)
     u.elements = (u.m + u.r - 1) * (u.m + u.r - 1)
-    for i in range(CF_WINOGRADS):
-        if k.winograd[i].m == u.m and k.winograd[i].r == u.r:
-            u.transform = &k.winograd[i]
+    u.transform = transforms(k, u.m, u.r)
     u.c_in = job.w.n if job.turned else job.w.c * squares
     u.c_out = job.w.c * squares if job.turned else job.w.n
     u.width = k.lanes * k.tile_vectors

@@ -11,9 +11,9 @@ phases.pxd).
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport CF_WINOGRADS, cf_kernels, cf_winograd, kernels_for
+from cnnfast._ext.dispatch cimport cf_kernels, cf_winograd, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
-from cnnfast._ext.phases cimport Run, pack_phases, run_at, taps_of
+from cnnfast._ext.phases cimport Run, pack_phases, run_at, taps_of, transforms
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport allocate, pack_tile, release, rounded_up
 
@@ -83,13 +83,11 @@ cdef Py_ssize_t padded(const cf_kernels* k, Py_ssize_t channels) noexcept:
 
 
 cdef void plan(Gradient* job, Py_ssize_t tile) noexcept:
-    cdef Py_ssize_t itemsize = job.x.itemsize, side, tiles, i
+    cdef Py_ssize_t itemsize = job.x.itemsize, side, tiles
     job.m, job.r = tile, taps_of(job.rows.kernel, job.rows.stride, 0)
     side = job.m + job.r - 1
     job.elements = side * side
-    for i in range(CF_WINOGRADS):
-        if job.k.winograd[i].m == job.m and job.k.winograd[i].r == job.r:
-            job.transform = &job.k.winograd[i]
+    job.transform = transforms(job.k, job.m, job.r)
     job.channels = job.x.c * job.rows.stride * job.cols.stride
     job.tile_rows = (job.rows.out + job.m - 1) // job.m
     job.tile_cols = (job.cols.out + job.m - 1) // job.m

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfast._ext import global_pool as _global_kernels
 from cnnfast._ext import pool as _kernels
+from cnnfast._ext import scatter as _scatter
 from cnnfast.functional._arguments import (
     empty_image,
     empty_like,
@@ -165,7 +166,7 @@ def max_pool2d_backward(
     if grad.size and 0 in input_shape:
         raise ValueError(f"{name}: input_shape {input_shape} has no elements to route to")
     gx = empty_image(input_shape, grad.dtype, is_channels_last(grad))
-    outside = _kernels.scatter(grad, np.require(indices, np.int64, "A"), gx)
+    outside = _scatter.scatter(grad, np.require(indices, np.int64, "A"), gx)
     if outside:
         raise ValueError(
             f"{name}: {outside} of the indices lie outside "
@@ -205,7 +206,7 @@ def max_pool2d_routed(
         if few_taps:
             _kernels.max_pool_backward(in_order(grad, channels_last), winners, gx, *win)
         else:
-            _kernels.scatter(grad, winners, gx)
+            _scatter.scatter(grad, winners, gx)
         return gx
 
     return y, route

@@ -17,9 +17,10 @@ from cnnfast.nn.activation import (
     Tanh,
 )
 from cnnfast.nn.backward import Backward
-from cnnfast.nn.containers import Sequential
+from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.dropout import Dropout
+from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
 from cnnfast.nn.module import Module
@@ -45,16 +46,20 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "Add",
     "AvgPool2d",
     "Backward",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Concat",
+    "Concatenate",
     "Conv2d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
+    "Graph",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
@@ -72,6 +77,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "ReLU6",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",

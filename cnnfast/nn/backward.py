@@ -31,7 +31,7 @@ class Backward:
 
     __slots__ = ("_pending",)
 
-    def __init__(self, run: Callable[[np.ndarray, bool], np.ndarray | None]) -> None:
+    def __init__(self, run: Callable[[Any, bool], Any]) -> None:
         self._pending = [run]
 
     @overload
@@ -49,8 +49,11 @@ class Backward:
         return run(grad, input_grad)
 
     @classmethod
-    def without_parameters(cls, run: Callable[[np.ndarray], np.ndarray]) -> Backward:
-        """For a layer that has none: ``run(grad)`` returns the input's gradient."""
+    def without_parameters(cls, run: Callable[[np.ndarray], Any]) -> Backward:
+        """For a layer that has none: ``run(grad)`` returns the input's gradient.
+
+        A layer with several inputs returns a tuple of theirs, None for what has none.
+        """
         return cls(lambda grad, input_grad: run(grad) if input_grad else None)
 
     @classmethod

@@ -217,6 +217,15 @@ class Module:
         """Make ``forward`` compute what ``__call__`` does, in this module and all below."""
         return self.train(False)
 
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """Let all parameters learn or, with False, freeze them.
+
+        Frozen batch normalisation still keeps statistics while it trains; `eval` stops that.
+        """
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():

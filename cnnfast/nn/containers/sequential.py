@@ -1,4 +1,4 @@
-"""Modules made of modules."""
+"""Layers in a row."""
 
 from __future__ import annotations
 
@@ -36,16 +36,8 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
-        named: Mapping[str, object]
-        if len(layers) == 1 and isinstance(layers[0], Mapping):
-            named = layers[0]
-        else:
-            named = {str(i): layer for i, layer in enumerate(layers)}
-        for name, layer in named.items():
-            if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
-                raise ValueError(f"Sequential: a layer cannot be named {name!r}")
-            if not isinstance(layer, Module):
-                raise TypeError(f"Sequential: layer {name} must be a Module, got {layer!r}")
+        for name, layer in named_layers(layers).items():
+            check_layer("Sequential", self, name, layer)
             setattr(self, name, layer)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -90,3 +82,23 @@ class Sequential(Module):
         if isinstance(index, slice):
             return Sequential(dict(children[index]))
         return children[index][1]
+
+
+def named_layers(layers: tuple[Module | Mapping[str, Module], ...]) -> Mapping[str, Module]:
+    """Name layers "0", "1", ... unless they come as one mapping."""
+    if len(layers) == 1 and isinstance(layers[0], Mapping):
+        return layers[0]
+    return {str(i): layer for i, layer in enumerate(layers)}  # type: ignore[misc]
+
+
+def check_layer(container: str, owner: Module, name: object, layer: object) -> None:
+    """Check that `layer` can become the attribute `name` of `owner`."""
+    if (
+        not isinstance(name, str)
+        or not name
+        or any(mark in name for mark in ".:")
+        or hasattr(owner, name)
+    ):
+        raise ValueError(f"{container}: a layer cannot be named {name!r}")
+    if not isinstance(layer, Module):
+        raise TypeError(f"{container}: layer {name} must be a Module, got {layer!r}")

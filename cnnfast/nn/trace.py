@@ -1,0 +1,90 @@
+"""A network as one flat list of its layers, whatever containers hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from cnnfast.nn.containers import Graph, Sequential
+from cnnfast.nn.module import Module
+
+
+class Call(NamedTuple):
+    """One layer of a network, and the values it takes: inputs, or what other calls give.
+
+    A value has the name of the call that gives it; the second of several is called "name:1".
+    """
+
+    name: str
+    module: Module
+    sources: tuple[str | None, ...]
+
+
+class Trace(NamedTuple):
+    """Every layer of a network in the order of running, and the values that go in and out."""
+
+    calls: list[Call]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+# The value that a module gives or, if it is known to give several, all of them.
+Given = str | None | tuple[str | None, ...]
+
+
+def trace(model: Module) -> Trace:
+    """Flatten a network: the containers in it (`Sequential`, `Graph` and its kinds) disappear.
+
+    Any other module is one layer, whatever is inside. A call has the path of its layer, as in
+    `Module.named_modules`; a layer that serves twice is called under both of its names.
+
+    Examples
+    --------
+    >>> from cnnfast.nn import Linear, ReLU, Residual
+    >>> model = Sequential({"fc": Linear(4, 4), "block": Residual(ReLU())})
+    >>> for call in trace(model).calls:
+    ...     print(call.name, call.sources)
+    fc ('input',)
+    block.body ('fc',)
+    block.add ('block.body', 'fc')
+    """
+    inputs = model.inputs if isinstance(model, Graph) else ("input",)
+    calls: list[Call] = []
+    given = _follow(model, "", inputs, calls)
+    outputs = given if isinstance(given, tuple) else (given,)
+    return Trace(calls, inputs, tuple(value or "" for value in outputs))
+
+
+def _follow(module: Module, path: str, sources: Sequence[str | None], calls: list[Call]) -> Given:
+    """Append the calls of `module` on `sources`; return what it gives."""
+    kind = type(module)
+    if isinstance(module, Sequential) and kind.__call__ is Sequential.__call__:
+        given: Given = sources[0]
+        for name, layer in module.named_children():
+            # Only the last layer can give several values: none takes a tuple.
+            given = _follow(layer, _join(path, name), (cast(str, given),), calls)
+        return given
+    if isinstance(module, Graph) and kind.__call__ is Graph.__call__:
+        known: dict[str, Given] = dict(zip(module.inputs, sources, strict=True))
+        for node in module.nodes():
+            taken = [_find(known, source) for source in node.sources]
+            known[node.name] = _follow(node.module, _join(path, node.name), taken, calls)
+        found = tuple(_find(known, output) for output in module.outputs)
+        return found if len(found) > 1 else found[0]
+    calls.append(Call(path, module, tuple(sources)))
+    return path
+
+
+def _find(known: dict[str, Given], source: str | None) -> str | None:
+    """The outer name of what a graph calls `source`."""
+    if source is None:
+        return None
+    name, several, index = source.partition(":")
+    given = known[name]
+    if isinstance(given, tuple):
+        return given[int(index)]
+    return f"{given}{several}{index}"
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

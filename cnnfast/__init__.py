@@ -3,7 +3,7 @@
 cnnfast.functional   stateless operations, forward and backward
 cnnfast.nn           layers         cnnfast.models   networks
 cnnfast.optim        optimizers     cnnfast.data     data sets and batches
-cnnfast.training     the loop       cnnfast.io       weights in files
+cnnfast.training     the loop       cnnfast.io       weights and networks in files
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 
@@ -29,7 +29,7 @@ from cnnfast._version import version as __version__
 if TYPE_CHECKING:
     from cnnfast import data, functional, io, models, nn, optim, training
     from cnnfast.functional import explain_conv2d, set_conv_precision
-    from cnnfast.io import load_weights, save_weights
+    from cnnfast.io import load_onnx, load_weights, save_weights
 
 __all__ = [
     "__version__",
@@ -39,6 +39,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "io",
+    "load_onnx",
     "load_weights",
     "memory_stats",
     "models",
@@ -55,6 +56,7 @@ __all__ = [
 _SUBPACKAGES = ("data", "functional", "io", "models", "nn", "optim", "training")
 _HOMES = {
     "explain_conv2d": "functional",
+    "load_onnx": "io",
     "load_weights": "io",
     "save_weights": "io",
     "set_conv_precision": "functional",

@@ -1,0 +1,4 @@
+"""The operators of ONNX, by family; each file registers its handlers."""
+
+# ruff: noqa: F401
+from cnnfast.io.onnx.operators import activation, arithmetic

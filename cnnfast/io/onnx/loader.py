@@ -52,6 +52,8 @@ class _Builder:
         self.tensors = Tensors(folder)
         self.constants = Constants(self.tensors)
         self.half = _computes_in_half(self.proto)
+        self.taken = {name for node in self.proto.node for name in node.input}
+        self.taken.update(output.name for output in self.proto.output)
         self.names = _Names()
         self.missing: defaultdict[str, list[str]] = defaultdict(list)
         #: Where in the network each value of the file is: an input, a node, or one of its outputs.
@@ -87,9 +89,9 @@ class _Builder:
             self._define(tensor.name, self.tensors.array(tensor))
         for proto in self.proto.node:
             if proto.op_type == "Constant" and proto.domain in ("", "ai.onnx"):
-                (output,) = proto.output
+                output = proto.output[0]
                 try:
-                    node = OnnxNode(proto, self._schema(proto), self.constants)
+                    node = OnnxNode(proto, [output], self._schema(proto), self.constants)
                     self._define(output, _constant(node))
                 except UnsupportedError as error:
                     self.missing[f"Constant: {error}"].append(output)
@@ -115,14 +117,15 @@ class _Builder:
 
     def _read_node(self, proto: NodeProto, name: str) -> None:
         known = OPERATORS.get(proto.op_type) if proto.domain in ("", "ai.onnx") else None
+        outputs = self._outputs(proto)
         place = self.names.unique(name)
-        self._place_outputs(proto, place)
+        self._place_outputs(outputs, place)
         if known is None:
             domain = f"{proto.domain}." if proto.domain else ""
             self.missing[f"operator {domain}{proto.op_type}"].append(name)
             return
         try:
-            node = OnnxNode(proto, self._schema(proto), self.constants)
+            node = OnnxNode(proto, outputs, self._schema(proto), self.constants)
             module, sources = known.handler(node)
         except UnsupportedError as error:
             self.missing[f"{proto.op_type}: {error}"].append(name)
@@ -135,14 +138,20 @@ class _Builder:
             module = Widened(module)
         self.placed[place] = module, list(sources)
 
-    def _place_outputs(self, proto: NodeProto, place: str) -> None:
-        names = named(proto.output)
-        for index, output in enumerate(names):
+    def _outputs(self, proto: NodeProto) -> list[str]:
+        """The outputs of a node up to the last that somebody takes; "" for those nobody does."""
+        if not named(proto.output):
+            raise ValueError(f"node {proto.name!r} ({proto.op_type}) gives nothing")
+        taken = named(name if name in self.taken else "" for name in proto.output)
+        return taken or list(proto.output[:1])
+
+    def _place_outputs(self, outputs: list[str], place: str) -> None:
+        for index, output in enumerate(outputs):
             if not output:
                 continue
             if output in self.places or output in self.constants.arrays:
                 raise ValueError(f"two nodes give {output!r}, or one gives what is a constant")
-            self.places[output] = place if len(names) == 1 else f"{place}:{index}"
+            self.places[output] = place if len(outputs) == 1 else f"{place}:{index}"
 
     def _schema(self, proto: NodeProto) -> defs.OpSchema:
         try:

@@ -62,16 +62,18 @@ class OnnxNode:
         Names of the values it takes; None where an optional one is left out. Those at the end that
         are left out are not there.
     outputs : int
-        How many it must give: up to the last that has a name. With 1 its module gives an array,
-        else a tuple.
+        How many it must give: up to the last that somebody takes. With 1 its module gives an
+        array, else a tuple.
     """
 
-    def __init__(self, proto: NodeProto, schema: defs.OpSchema, constants: Constants) -> None:
+    def __init__(
+        self, proto: NodeProto, outputs: list[str], schema: defs.OpSchema, constants: Constants
+    ) -> None:
         self.type = proto.op_type
         self.version = schema.since_version
         self.inputs: list[str | None] = [name or None for name in named(proto.input)]
-        self.outputs = len(named(proto.output))
-        self._name = proto.output[0] if proto.output else proto.name
+        self.outputs = len(outputs)
+        self._name = outputs[0]
         self._schema, self._constants = schema, constants
         self._attributes = {a.name: a for a in proto.attribute}
         self._read: set[str] = set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cnnfast.functional._arguments import FLOATS
 from cnnfast.nn import Backward, Module
+
+LayerT = TypeVar("LayerT", bound=Module)
 
 
 class Operation(Module):
@@ -114,3 +116,13 @@ def _narrowed(result: Any, half: np.dtype | None) -> Any:
     if half is None or result is None or result.dtype != np.float32:
         return result
     return result.astype(half)
+
+
+def adopt(layer: LayerT, **attributes: Any) -> LayerT:
+    """Give a layer, made as small as can be, the parameters and sizes that a file has for it.
+
+    A layer made in its full size would draw all its initial weights only to drop them.
+    """
+    for name, value in attributes.items():
+        setattr(layer, name, value)
+    return layer

@@ -1,4 +1,11 @@
 """The operators of ONNX, by family; each file registers its handlers."""
 
 # ruff: noqa: F401
-from cnnfast.io.onnx.operators import activation, arithmetic
+from cnnfast.io.onnx.operators import (
+    activation,
+    arithmetic,
+    dropout,
+    linear,
+    norm,
+    softmax,
+)

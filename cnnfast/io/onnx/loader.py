@@ -51,6 +51,8 @@ class _Builder:
         self.opset = _opset(model)
         self.tensors = Tensors(folder)
         self.constants = Constants(self.tensors)
+        for value in (*self.proto.value_info, *self.proto.input):
+            self.constants.types[value.name] = value.type.tensor_type.elem_type
         self.half = _computes_in_half(self.proto)
         self.taken = {name for node in self.proto.node for name in node.input}
         self.taken.update(output.name for output in self.proto.output)

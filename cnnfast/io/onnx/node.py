@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, NodeProto, defs, helper
+from onnx import AttributeProto, NodeProto, TensorProto, defs, helper
 
 from cnnfast.io.onnx.tensors import Tensors
 from cnnfast.nn import Parameter
+
+_INTEGERS = tuple(
+    getattr(TensorProto, name)
+    for name in ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+)
 
 
 class UnsupportedError(Exception):
@@ -27,6 +32,8 @@ class Constants:
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
         self.arrays: dict[str, np.ndarray] = {}
+        #: What the file says of the types of other values.
+        self.types: dict[str, int] = {}
         self._parameters: dict[tuple[str, str], Parameter] = {}
 
     def define(self, wish: str, array: np.ndarray) -> str:
@@ -127,6 +134,14 @@ class OnnxNode:
     def constant(self, index: int) -> np.ndarray | None:
         """Give an input's value if the file does; None if it is left out, or computed."""
         return self._constants.arrays.get(self.inputs[index] or "") if self.has(index) else None
+
+    def is_integer(self, index: int) -> bool:
+        """Whether the file says of an input that it holds integers.
+
+        It says that of the network's inputs; of what is in between only as far as it likes.
+        """
+        data_type = self._constants.types.get(self.inputs[index] or "")
+        return data_type in _INTEGERS
 
     def parameter(
         self,

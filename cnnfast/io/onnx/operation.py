@@ -102,6 +102,11 @@ def is_half(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.name in ("float16", "bfloat16")
 
 
+def is_any_float(x: np.ndarray) -> bool:
+    """Whether `x` can become a parameter."""
+    return x.dtype in FLOATS or is_half(x)
+
+
 def _half_of(inputs: tuple) -> np.dtype | None:
     return next((x.dtype for x in inputs if is_half(x)), None)
 

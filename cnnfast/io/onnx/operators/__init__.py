@@ -4,8 +4,10 @@
 from cnnfast.io.onnx.operators import (
     activation,
     arithmetic,
+    conv,
     dropout,
     linear,
     norm,
+    pool,
     softmax,
 )

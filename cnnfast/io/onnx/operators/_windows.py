@@ -6,13 +6,16 @@ here: integers, dilated averages, more padding than half a window, indices in ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnfast.io.onnx.node import OnnxNode
+from cnnfast.io.onnx.operators._arrays import as_shape
+from cnnfast.nn import Backward, Module
 
 Sides = tuple[tuple[int, int], ...]
 
@@ -34,15 +37,13 @@ class Places(NamedTuple):
                 tap,
                 tuple(
                     slice(t * d, t * d + (o - 1) * s + 1, s)
-                    for t, d, o, s in zip(
-                        tap, self.dilations, self.out, self.strides, strict=True
-                    )
+                    for t, d, o, s in zip(tap, self.dilations, self.out, self.strides, strict=True)
                 ),
             )
 
     def padded(self, x: np.ndarray, value: float = 0) -> np.ndarray:
         """`x` with `value` around it, as far as windows go."""
-        y = np.full((*x.shape[:2], *self._padded_sizes()), value, x.dtype)
+        y = np.full(as_shape("window", (*x.shape[:2], *self._padded_sizes())), value, x.dtype)
         y[self._inside()] = x
         return y
 
@@ -65,16 +66,14 @@ class Places(NamedTuple):
     def _padded_sizes(self) -> tuple[int, ...]:
         spans = (
             (o - 1) * s + d * (k - 1) + 1
-            for o, s, d, k in zip(
-                self.out, self.strides, self.dilations, self.kernel, strict=True
-            )
+            for o, s, d, k in zip(self.out, self.strides, self.dilations, self.kernel, strict=True)
         )
         return tuple(
             max(span, before + size)
             for span, size, (before, _) in zip(spans, self.sizes, self.sides, strict=True)
         )
 
-    def _inside(self) -> tuple:
+    def _inside(self) -> Any:
         return (
             ...,
             *(
@@ -107,11 +106,13 @@ class Geometry(NamedTuple):
         given = kernel, strides, dilations, self.sides(count)
         if any(len(numbers) != count for numbers in given):
             raise ValueError(f"the windows {given} do not have the {count} axes of the input")
-        axes = [
-            self._axis(*axis) for axis in zip(sizes, *given, strict=True)
-        ]
+        axes = [self._axis(*axis) for axis in zip(sizes, *given, strict=True)]
         sides, out = zip(*axes, strict=True) if axes else ((), ())
         return Places(sizes, kernel, strides, dilations, sides, out)
+
+    def fitting(self, sizes: tuple[int, ...]) -> dict[str, Any]:
+        """The attributes that a layer needs for an input of these sizes."""
+        return {"padding": self.over(sizes).sides}
 
     def sides(self, count: int) -> Sides:
         """The padding before and after each axis that the attributes say."""
@@ -129,7 +130,9 @@ class Geometry(NamedTuple):
             out = -(-size // stride)
             total = max((out - 1) * stride + span - size, 0)
             less = total // 2
-            return ((less, total - less) if self.auto_pad == "SAME_UPPER" else (total - less, less)), out
+            return (
+                (less, total - less) if self.auto_pad == "SAME_UPPER" else (total - less, less)
+            ), out
         room = sum(sides) + size - span
         if room < 0:
             raise ValueError(f"a window of {span} is larger than the padded input, {room + span}")
@@ -146,8 +149,7 @@ def geometry(node: OnnxNode) -> Geometry:
     if auto_pad not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
         raise node.unsupported(f"auto_pad {auto_pad}")
     kernel, strides, dilations, pads = (
-        tuple(node.attribute(name, ()))
-        for name in ("kernel_shape", "strides", "dilations", "pads")
+        tuple(node.attribute(name, ())) for name in ("kernel_shape", "strides", "dilations", "pads")
     )
     for name, numbers, least in (
         ("kernel_shape", kernel, 1),
@@ -164,6 +166,28 @@ def geometry(node: OnnxNode) -> Geometry:
     )
 
 
-def count_of(*numbers: Sequence) -> int:
-    """How many axes there are, by the first of `numbers` that says it; 0 if none does."""
-    return next((len(n) for n in numbers if n), 0)
+class Fitted(Module):
+    """A layer whose padding depends on the size of what it is given.
+
+    Parameters
+    ----------
+    layer : Module
+        Its parameters are shared by the copies of it that are fitted to inputs.
+    geometry : Geometry
+        Its method ``fitting`` gives the attributes of such a copy.
+    """
+
+    def __init__(self, layer: Module, geometry: Any) -> None:
+        self.layer, self.geometry = layer, geometry
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return self._fitting(x)(x)
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        return self._fitting(x).forward(x)
+
+    def _fitting(self, x: np.ndarray) -> Module:
+        layer = copy.copy(self.layer)
+        for name, value in self.geometry.fitting(x.shape[2:]).items():
+            setattr(layer, name, value)
+        return layer

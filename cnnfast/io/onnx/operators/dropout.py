@@ -27,7 +27,7 @@ def identity(node: OnnxNode) -> Placed:
     return Identity(), node.inputs
 
 
-class Dropout(Operation):
+class Dropout(nn.Module):
     """Dropout that says what it has dropped, or drops at inference too.
 
     Parameters
@@ -41,23 +41,29 @@ class Dropout(Operation):
     def __init__(self, seed: int | None, mask: np.dtype | None) -> None:
         self.seed, self.mask = seed, mask
 
-    def __call__(  # type: ignore[override]
-        self, x: np.ndarray, ratio: np.ndarray | None = None, training: np.ndarray | None = None
-    ) -> Any:
-        kept, y = np.ones(x.shape, bool), x
-        share = 0.5 if ratio is None else float(ratio)
-        if training is not None and bool(training) and share:
-            if not 0 <= share < 1:
-                raise ValueError(f"Dropout: ratio must lie in 0..1, without 1, got {share}")
-            kept = np.random.RandomState(self.seed).uniform(0, 1, x.shape) >= share
-            y = (x * kept / (1 - share)).astype(x.dtype)
-        return y if self.mask is None else (y, kept.astype(self.mask))
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)[0]
 
-    def gradient(self, grad: Any, inputs: tuple, output: Any) -> tuple:
-        if len(inputs) > 2 and inputs[2]:
-            raise NotImplementedError("Dropout with training_mode has no gradient here")
-        nothing = (None,) * (len(inputs) - 1)
-        return (grad if self.mask is None else grad[0], *nothing)
+    def forward(
+        self, x: np.ndarray, ratio: np.ndarray | None = None, training: np.ndarray | None = None
+    ) -> tuple[Any, nn.Backward]:
+        share = float(ratio) if ratio is not None else 0.5
+        if training is None or not training:
+            share = 0.0
+        if not 0 <= share < 1:
+            raise ValueError(f"Dropout: ratio must lie in 0..1, without 1, got {share}")
+        kept = np.random.RandomState(self.seed).uniform(0, 1, x.shape) >= share
+        factors = (kept / (1 - share)).astype(x.dtype)
+        y = x * factors
+        others = (None,) * ((ratio is not None) + (training is not None))
+
+        def run(grad: Any) -> Any:
+            grad = grad if self.mask is None else grad[0]
+            gx = None if grad is None else grad * factors
+            return (gx, *others) if others else gx
+
+        output = y if self.mask is None else (y, kept.astype(self.mask))
+        return output, nn.Backward.without_parameters(run)
 
 
 @operator("Dropout", kernels=True)

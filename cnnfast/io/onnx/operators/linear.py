@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from cnnfast import nn
-from cnnfast.functional._arguments import FLOATS
 from cnnfast.io.onnx.node import OnnxNode
-from cnnfast.io.onnx.operation import Operation, adopt, is_half
+from cnnfast.io.onnx.operation import Operation, adopt, is_any_float
 from cnnfast.io.onnx.operators._arrays import sum_to
 from cnnfast.io.onnx.registry import Placed, operator
 
@@ -119,20 +118,24 @@ def gemm(node: OnnxNode) -> Placed:
     alpha, beta = node.attribute("alpha"), node.attribute("beta")
     transposed = bool(node.attribute("transA")), bool(node.attribute("transB"))
     node.ignore("broadcast")  # in opset 6 and before, where c's shape says it too
-    weight, bias = node.constant(1), node.constant(2)
-    if _is_weight(weight) and not transposed[0] and (bias is not None or not node.has(2)):
-        features = weight.shape[0 if transposed[1] else 1]
-        if bias is None or bias.size in (1, features) and bias.shape[-1:] in ((), (1,), (features,)):
-            return _linear(node, alpha, beta, transposed[1]), node.inputs[:1]
+    if not transposed[0] and _is_layer(node, transposed[1]):
+        return _linear(node, alpha, beta, transposed[1]), node.inputs[:1]
     return Gemm(alpha, beta, transposed), node.inputs
 
 
-def _is_weight(array: np.ndarray | None) -> bool:
-    return array is not None and array.ndim == 2 and array.size > 0 and _is_float(array)
+def _is_weight(array: np.ndarray | None) -> TypeGuard[np.ndarray]:
+    return array is not None and array.ndim == 2 and array.size > 0 and is_any_float(array)
 
 
-def _is_float(array: np.ndarray) -> bool:
-    return array.dtype in FLOATS or is_half(array)
+def _is_layer(node: OnnxNode, transposed: bool) -> bool:
+    """Whether b is constant, and c as well or not there: one for each output, or for all."""
+    weight, bias = node.constant(1), node.constant(2)
+    if not _is_weight(weight):
+        return False
+    if bias is None:
+        return not node.has(2)
+    features = weight.shape[0 if transposed else 1]
+    return bias.size in (1, features) and bias.shape[-1:] in ((), (1,), (features,))
 
 
 def _linear(node: OnnxNode, alpha: float, beta: float, transposed: bool) -> nn.Linear:

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 
 from cnnfast import nn
-from cnnfast.functional import batch_norm, batch_norm_train, group_norm, group_norm_backward
-from cnnfast.functional import batch_norm_backward, instance_norm, instance_norm_backward
-from cnnfast.functional import layer_norm_backward
+from cnnfast.functional import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+    group_norm,
+    group_norm_backward,
+    instance_norm,
+    instance_norm_backward,
+    layer_norm_backward,
+)
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation, adopt
 from cnnfast.io.onnx.operators._arrays import sum_to
@@ -23,6 +31,16 @@ def _constants(node: OnnxNode, *indices: int) -> list[np.ndarray] | None:
     if any(array is None for array in arrays):
         return None
     return [a.astype(np.promote_types(a.dtype, np.float32)) for a in arrays if a is not None]
+
+
+def _columns(x: np.ndarray) -> np.ndarray:
+    """`x` (N, C, ...) in at most four dimensions."""
+    return x if x.ndim <= 4 else x.reshape(*x.shape[:2], -1)
+
+
+def _all(gradients: tuple) -> tuple[np.ndarray, ...]:
+    """Gradients that all were wanted: none is None."""
+    return gradients
 
 
 # ---------------------------------------------------------------------------- batch
@@ -44,10 +62,11 @@ class BatchNormalization(Operation):
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, _, mean, var = inputs
-        gx, gw, gb = batch_norm_backward(
-            _columns(grad), _columns(x), mean, var, weight, self.eps
+        factor = weight / np.sqrt(var + self.eps)
+        gx, gw, gb = _all(
+            batch_norm_backward(_columns(grad), _columns(x), mean, var, weight, self.eps)
         )
-        return gx.reshape(x.shape), gw, gb, None, None
+        return gx.reshape(x.shape), gw, gb, -factor * gb, -weight * gw / (2 * (var + self.eps))
 
 
 class BatchNormalizationTraining(Operation):
@@ -60,15 +79,27 @@ class BatchNormalizationTraining(Operation):
         self.eps, self.momentum, self.outputs = eps, momentum, outputs
 
     def __call__(self, x: np.ndarray, *vectors: np.ndarray) -> Any:
-        weight, bias, mean, var = vectors
+        weight, bias, *running = vectors
         y, *moments = batch_norm_train(_columns(x), weight, bias, self.eps)
         kept = self.momentum
-        running = (
+        moved = (
             (kept * old + (1 - kept) * new).astype(old.dtype)
-            for old, new in zip((mean, var), moments, strict=True)
+            for old, new in zip(running, moments, strict=True)
         )
-        results = y.reshape(x.shape), *running
+        results = y.reshape(x.shape), *moved
         return results[0] if self.outputs == 1 else results[: self.outputs]
+
+    def gradient(self, grad: Any, inputs: tuple, output: Any) -> tuple:
+        x, weight, bias, *_ = inputs
+        grads = grad if self.outputs > 1 else (grad,)
+        if grads[0] is None or any(g is not None for g in grads[1:]):
+            raise NotImplementedError("BatchNormalization: only its first output has a gradient")
+        columns = _columns(x)
+        _, mean, var = batch_norm_train(columns, weight, bias, self.eps)
+        gx, gw, gb = _all(
+            batch_norm_train_backward(_columns(grads[0]), columns, mean, var, weight, self.eps)
+        )
+        return gx.reshape(x.shape), gw, gb, None, None
 
 
 @operator("BatchNormalization", kernels=True)
@@ -88,11 +119,6 @@ def batch_normalization(node: OnnxNode) -> Placed:
     layer = BatchNorm(len(given[0]), eps, 1 - momentum, dtype=given[0].dtype)
     adopt(layer, weight=node.parameter(1), bias=node.parameter(2))
     return adopt(layer, running_mean=given[2], running_var=given[3]), node.inputs[:1]
-
-
-def _columns(x: np.ndarray) -> np.ndarray:
-    """`x` (N, C, ...) in at most four dimensions."""
-    return x if x.ndim <= 4 else x.reshape(*x.shape[:2], -1)
 
 
 # ---------------------------------------------------------------------------- instance, group
@@ -115,7 +141,7 @@ class InstanceNormalization(Operation):
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, _ = inputs
-        gx, gw, gb = instance_norm_backward(_columns(grad), _columns(x), weight, self.eps)
+        gx, gw, gb = _all(instance_norm_backward(_columns(grad), _columns(x), weight, self.eps))
         return gx.reshape(x.shape), gw, gb
 
 
@@ -155,8 +181,8 @@ class GroupNormalization(Operation):
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, bias = inputs
         scale, _ = self._vectors(x, weight, bias)
-        gx, *gradients = group_norm_backward(
-            _columns(grad), _columns(x), self.groups, scale, self.eps
+        gx, *gradients = _all(
+            group_norm_backward(_columns(grad), _columns(x), self.groups, scale, self.eps)
         )
         gw, gb = (g.reshape(len(weight), -1).sum(axis=1) for g in gradients)
         return gx.reshape(x.shape), gw, gb
@@ -194,15 +220,18 @@ class LayerNormalization(Operation):
         return results[0] if self.outputs == 1 else results[: self.outputs]
 
     def gradient(self, grad: Any, inputs: tuple, output: Any) -> tuple:
-        if self.outputs > 1:
-            grad, *others = grad
-            if any(g is not None for g in others):
-                raise NotImplementedError("LayerNormalization's moments have no gradient here")
+        grads = grad if self.outputs > 1 else (grad,)
+        if grads[0] is None or any(g is not None for g in grads[1:]):
+            raise NotImplementedError("LayerNormalization: only its first output has a gradient")
         x, weight, *bias = inputs
         shape = x.shape[self._axes(x)[0] :]
         scale = np.ascontiguousarray(np.broadcast_to(weight, shape))
-        gx, gw, gb = layer_norm_backward(grad, x, shape, scale, self.eps)
-        return gx, sum_to(gw, weight.shape), *(b if b is None else sum_to(gb, b.shape) for b in bias)
+        gx, gw, gb = _all(layer_norm_backward(grads[0], x, shape, scale, self.eps))
+        return (
+            gx,
+            sum_to(gw, weight.shape),
+            *(b if b is None else sum_to(gb, b.shape) for b in bias),
+        )
 
     def _axes(self, x: np.ndarray) -> tuple[int, ...]:
         if not -x.ndim <= self.axis < x.ndim:
@@ -214,13 +243,14 @@ class LayerNormalization(Operation):
 def layer_normalization(node: OnnxNode) -> Placed:
     node.ignore("stash_type")
     axis, eps = node.attribute("axis"), node.attribute("epsilon")
-    weight, bias = node.constant(1), node.constant(2)
-    plain = node.outputs == 1 and weight is not None and weight.size and weight.ndim == -axis
-    if not plain or (node.has(2) and (bias is None or bias.shape != weight.shape)):
+    given = _constants(node, 1, 2) if node.has(2) else _constants(node, 1)
+    shapes = [array.shape for array in given or ()]
+    # Which axes of x are those of the weights is known only if they are counted from the end.
+    if given is None or node.outputs > 1 or any(len(s) != -axis or s != shapes[0] for s in shapes):
         return LayerNormalization(axis, eps, node.outputs), node.inputs
-    layer = nn.LayerNorm((1,) * weight.ndim, eps, dtype=np.promote_types(weight.dtype, np.float32))
+    layer = nn.LayerNorm((1,) * -axis, eps, dtype=given[0].dtype)
     shift = node.parameter(2) if node.has(2) else None
-    adopt(layer, normalized_shape=weight.shape, weight=node.parameter(1), bias=shift)
+    adopt(layer, normalized_shape=shapes[0], weight=node.parameter(1), bias=shift)
     return layer, node.inputs[:1]
 
 

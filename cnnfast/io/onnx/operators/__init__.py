@@ -4,8 +4,17 @@
 from cnnfast.io.onnx.operators import (
     activation,
     arithmetic,
+    cast,
     dropout,
+    elementwise,
     linear,
+    logic,
     norm,
+    pad,
+    parts,
+    reduce,
+    resize,
+    shape,
     softmax,
+    values,
 )

@@ -34,8 +34,8 @@ def scatter_add(grad: np.ndarray, index: np.ndarray, axis: int, size: int) -> np
     if grad.size:
         order = np.argsort(index, kind="stable")
         places, starts = np.unique(index[order], return_index=True)
-        before = (slice(None),) * axis
-        sums[(*before, places)] = np.add.reduceat(np.take(grad, order, axis), starts, axis)
+        parts = np.add.reduceat(np.take(grad, order, axis), starts, axis)
+        np.moveaxis(sums, axis, 0)[places] = np.moveaxis(parts, axis, 0)
     return sums
 
 

@@ -48,6 +48,7 @@ class _Builder:
         self.proto: GraphProto = model.graph
         if not self.proto.output:
             raise ValueError("there is no graph that gives anything; is the file truncated?")
+        _check_text(self.proto)
         self.opset = _opset(model)
         self.tensors = Tensors(folder)
         self.constants = Constants(self.tensors)
@@ -186,6 +187,18 @@ class _Names:
             plain = f"{plain}_{self._count[plain]}"
         self._count[plain] = 1
         return plain
+
+
+def _check_text(graph: GraphProto) -> None:
+    """Check that names are text: what is not UTF-8 the parser gives as bytes."""
+    for part in (*graph.input, *graph.output, *graph.value_info, *graph.initializer, *graph.node):
+        texts = [part.name]
+        if isinstance(part, NodeProto):
+            texts += [part.op_type, part.domain, *part.input, *part.output]
+            texts += [attribute.name for attribute in part.attribute]
+        for text in texts:
+            if not isinstance(text, str):
+                raise ValueError(f"{text!r} cannot be a name")
 
 
 def _opset(model: ModelProto) -> int:

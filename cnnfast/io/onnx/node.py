@@ -90,6 +90,11 @@ class OnnxNode:
             raise ValueError(
                 f"takes {schema.min_input} to {schema.max_input} inputs, got {len(self.inputs)}"
             )
+        if self.outputs > schema.max_output:
+            raise ValueError(f"gives {schema.max_output} outputs, asked for {self.outputs}")
+        for name, formal in zip(self.inputs, schema.inputs, strict=False):
+            if name is None and formal.option != defs.OpSchema.FormalParameterOption.Optional:
+                raise ValueError(f"input {formal.name} is missing")
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Give an attribute: numbers, strings, lists of them, or an array.

@@ -84,8 +84,9 @@ class Tensors:
 
     def _read_file(self, name: str, location: str, offset: int, length: int) -> bytes:
         path = self._inside(name, location)
-        # Not to follow a link that somebody puts there meanwhile.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # Neither to follow a link put there meanwhile, nor to wait for one who writes to a pipe.
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | flags)
         with open(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

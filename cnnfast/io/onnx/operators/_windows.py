@@ -30,16 +30,11 @@ class Places(NamedTuple):
     sides: Sides
     out: tuple[int, ...]
 
-    def taps(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-        """For each tap its position in the kernel, and what it sees of the padded array."""
+    def taps(self) -> Iterator[tuple[Any, ...]]:
+        """For each tap of the kernel, what it sees of the padded array."""
         for tap in product(*map(range, self.kernel)):
-            yield (
-                tap,
-                tuple(
-                    slice(t * d, t * d + (o - 1) * s + 1, s)
-                    for t, d, o, s in zip(tap, self.dilations, self.out, self.strides, strict=True)
-                ),
-            )
+            axes = zip(tap, self.dilations, self.out, self.strides, strict=True)
+            yield ..., *(slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in axes)
 
     def padded(self, x: np.ndarray, value: float = 0) -> np.ndarray:
         """`x` with `value` around it, as far as windows go."""
@@ -54,13 +49,13 @@ class Places(NamedTuple):
     def gather(self, x: np.ndarray, value: float = 0) -> np.ndarray:
         """Every window's elements: (taps, N, C, *out)."""
         padded = self.padded(x, value)
-        return np.stack([padded[(..., *seen)] for _, seen in self.taps()])
+        return np.stack([padded[seen] for seen in self.taps()])
 
     def scatter(self, windows: np.ndarray) -> np.ndarray:
         """Sum windows' elements back to where `gather` took them from."""
         sums = np.zeros((*windows.shape[1:3], *self._padded_sizes()), windows.dtype)
-        for part, (_, seen) in zip(windows, self.taps(), strict=True):
-            sums[(..., *seen)] += part
+        for part, seen in zip(windows, self.taps(), strict=True):
+            sums[seen] += part
         return self.cropped(sums)
 
     def _padded_sizes(self) -> tuple[int, ...]:

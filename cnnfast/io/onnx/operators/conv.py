@@ -76,6 +76,8 @@ def conv(node: OnnxNode) -> Placed:
     )
     if weight.shape[0] % groups:
         raise ValueError(f"{weight.shape[0]} filters cannot be split into {groups} groups")
+    if layer.bias is not None and layer.bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias {layer.bias.shape} must have one value for each filter")
     return (Fitted(layer, where) if where.same else layer), node.inputs[:1]
 
 

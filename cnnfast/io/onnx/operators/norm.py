@@ -26,10 +26,13 @@ from cnnfast.io.onnx.registry import Placed, operator
 
 
 def _constants(node: OnnxNode, *indices: int) -> list[np.ndarray] | None:
-    """Inputs that the file gives, if it gives all of them, in float32 or more."""
+    """Vectors that the file gives, if it gives all of them, in float32 or more."""
     arrays = [node.constant(index) for index in indices]
     if any(array is None for array in arrays):
         return None
+    shapes = {array.shape for array in arrays if array is not None}
+    if len(shapes) > 1:
+        raise ValueError(f"scale, shift and statistics must have one number of channels: {shapes}")
     return [a.astype(np.promote_types(a.dtype, np.float32)) for a in arrays if a is not None]
 
 
@@ -244,13 +247,12 @@ def layer_normalization(node: OnnxNode) -> Placed:
     node.ignore("stash_type")
     axis, eps = node.attribute("axis"), node.attribute("epsilon")
     given = _constants(node, 1, 2) if node.has(2) else _constants(node, 1)
-    shapes = [array.shape for array in given or ()]
     # Which axes of x are those of the weights is known only if they are counted from the end.
-    if given is None or node.outputs > 1 or any(len(s) != -axis or s != shapes[0] for s in shapes):
+    if given is None or node.outputs > 1 or given[0].ndim != -axis:
         return LayerNormalization(axis, eps, node.outputs), node.inputs
     layer = nn.LayerNorm((1,) * -axis, eps, dtype=given[0].dtype)
     shift = node.parameter(2) if node.has(2) else None
-    adopt(layer, normalized_shape=shapes[0], weight=node.parameter(1), bias=shift)
+    adopt(layer, normalized_shape=given[0].shape, weight=node.parameter(1), bias=shift)
     return layer, node.inputs[:1]
 
 

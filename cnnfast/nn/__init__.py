@@ -34,6 +34,8 @@ from cnnfast.nn.norm import (
 )
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
@@ -46,6 +48,8 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "Add",
     "AvgPool2d",
     "Backward",

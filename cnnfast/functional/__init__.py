@@ -62,6 +62,8 @@ from cnnfast.functional.norm import (
     local_response_norm,
     local_response_norm_backward,
 )
+from cnnfast.functional.pad import pad, pad_backward
+from cnnfast.functional.resize import interpolate, interpolate_backward
 from cnnfast.functional.softmax import (
     log_softmax,
     log_softmax_backward,
@@ -109,6 +111,8 @@ __all__ = [
     "im2col",
     "instance_norm",
     "instance_norm_backward",
+    "interpolate",
+    "interpolate_backward",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -123,6 +127,8 @@ __all__ = [
     "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "pad",
+    "pad_backward",
     "prelu",
     "prelu_backward",
     "relu",

@@ -32,6 +32,7 @@ from cnnfast.nn.norm import (
     LayerNorm,
     LocalResponseNorm,
 )
+from cnnfast.nn.pad import ConstantPad2d, ReflectionPad2d, ReplicationPad2d, ZeroPad2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AdaptiveAvgPool2d,
@@ -42,6 +43,7 @@ from cnnfast.nn.pool import (
     LPPool2d,
     MaxPool2d,
 )
+from cnnfast.nn.resize import Upsample
 from cnnfast.nn.softmax import LogSoftmax, Softmax
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "BatchNorm2d",
     "Concat",
     "Concatenate",
+    "ConstantPad2d",
     "Conv2d",
     "CrossEntropyLoss",
     "Dropout",
@@ -81,6 +84,8 @@ __all__ = [
     "Parameter",
     "ReLU",
     "ReLU6",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
     "Residual",
     "Sequential",
     "SiLU",
@@ -88,5 +93,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]

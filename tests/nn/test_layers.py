@@ -86,6 +86,21 @@ LAYERS = {
         IMAGE,
         lambda layer, x: functional.adaptive_max_pool2d(x, (3, 4)),
     ),
+    "upsample": (
+        lambda: nn.Upsample(scale_factor=1.5, mode="bilinear"),
+        IMAGE,
+        lambda layer, x: functional.interpolate(x, None, 1.5, "bilinear"),
+    ),
+    "zero pad": (
+        lambda: nn.ZeroPad2d((1, 2, -1, 0)),
+        IMAGE,
+        lambda layer, x: functional.pad(x, (1, 2, -1, 0)),
+    ),
+    "reflection pad": (
+        lambda: nn.ReflectionPad2d(2),
+        IMAGE,
+        lambda layer, x: functional.pad(x, 2, "reflect"),
+    ),
     "flatten": (nn.Flatten, IMAGE, lambda layer, x: x.reshape(2, -1)),
     "relu": (nn.ReLU, IMAGE, lambda layer, x: functional.relu(x)),
     "leaky relu": (

@@ -6,9 +6,10 @@ import numpy as np
 
 from cnnfast.functional._window import Padding, Pair, window
 from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
+from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
-from cnnfast.nn.pool._common import describe, maker_like
+from cnnfast.nn.pool._describe import describe
 
 
 class AvgPool2d(Module):

@@ -8,7 +8,7 @@ from cnnfast.functional._window import Pair, window
 from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
-from cnnfast.nn.pool._common import describe
+from cnnfast.nn.pool._describe import describe
 
 
 class LPPool2d(Module):

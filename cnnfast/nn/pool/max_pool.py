@@ -8,7 +8,7 @@ from cnnfast.functional._window import Padding, Pair, window
 from cnnfast.functional.max_pool import max_pool2d, max_pool2d_routed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
-from cnnfast.nn.pool._common import describe
+from cnnfast.nn.pool._describe import describe
 
 
 class MaxPool2d(Module):

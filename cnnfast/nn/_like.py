@@ -1,4 +1,4 @@
-"""What several pooling layers need."""
+"""A stand-in for an array that a backward pass needs only the shape of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from cnnfast.functional._arguments import empty_image, is_channels_last
-from cnnfast.nn.module import Module
 
 
 def maker_like(x: np.ndarray) -> Callable[[], np.ndarray]:
@@ -17,10 +16,3 @@ def maker_like(x: np.ndarray) -> Callable[[], np.ndarray]:
     """
     shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
     return lambda: empty_image(shape, dtype, channels_last)
-
-
-def describe(layer: Module, **defaults: object) -> str:
-    """Name the window's arguments and those others that differ from their defaults."""
-    defaults = {"padding": 0, **defaults, "ceil_mode": False, "strict": False}
-    names = [n for n, default in defaults.items() if getattr(layer, n, default) != default]
-    return ", ".join(f"{n}={getattr(layer, n)!r}" for n in ["kernel_size", "stride", *names])

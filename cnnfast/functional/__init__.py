@@ -48,6 +48,7 @@ from cnnfast.functional.linear import linear, linear_backward
 from cnnfast.functional.loss import cross_entropy, hinge_loss
 from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
 from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
+from cnnfast.functional.max_unpool import max_unpool2d, max_unpool2d_backward
 from cnnfast.functional.norm import (
     batch_norm,
     batch_norm_backward,
@@ -127,6 +128,8 @@ __all__ = [
     "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
     "pad",
     "pad_backward",
     "prelu",

@@ -218,7 +218,7 @@ def max_pool2d_routed(
     shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
 
     def route(grad: np.ndarray) -> np.ndarray:
-        grad = _matching("max_pool2d_backward", grad, winners.shape, dtype)
+        grad = matching_grad("max_pool2d_backward", grad, winners.shape, dtype)
         gx = empty_image(shape, dtype, channels_last)
         _kernels.max_pool_backward(in_order(grad, channels_last), winners, gx, *win)
         return gx
@@ -233,15 +233,16 @@ def index_route(
     shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
 
     def route(grad: np.ndarray) -> np.ndarray:
-        grad = _matching(function, grad, indices.shape, dtype)
+        grad = matching_grad(function, grad, indices.shape, dtype)
         return route_by_index(function, grad, indices, shape, channels_last)
 
     return route
 
 
-def _matching(
+def matching_grad(
     function: str, grad: np.ndarray, shape: tuple[int, ...], dtype: np.dtype
 ) -> np.ndarray:
+    """Check that `grad` has the shape and the dtype of the output."""
     grad = float_array(function, "grad", grad, 4)
     same_shape(function, "grad", grad, shape, "the output's shape")
     if grad.dtype != dtype:

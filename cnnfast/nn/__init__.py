@@ -42,6 +42,7 @@ from cnnfast.nn.pool import (
     GlobalMaxPool2d,
     LPPool2d,
     MaxPool2d,
+    MaxUnpool2d,
 )
 from cnnfast.nn.resize import Upsample
 from cnnfast.nn.softmax import LogSoftmax, Softmax
@@ -79,6 +80,7 @@ __all__ = [
     "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool2d",
+    "MaxUnpool2d",
     "Module",
     "PReLU",
     "Parameter",

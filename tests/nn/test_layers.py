@@ -453,7 +453,7 @@ def test_strict(layer, message):
         (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: kernel_size must be at least 1"),
         (lambda: nn.MaxPool2d(2, 0), ValueError, "MaxPool2d: stride must be at least 1"),
         (lambda: nn.MaxPool2d(2, padding=2), ValueError, "MaxPool2d: padding .* at most half"),
-        (lambda: nn.MaxPool2d(2, 2, 0, 1, False), TypeError, "positional"),
+        (lambda: nn.MaxPool2d(2, 2, 0, 1, False, False, True), TypeError, "positional"),
         (lambda: nn.AvgPool2d("2"), TypeError, "AvgPool2d: kernel_size must be an int"),
         (lambda: nn.LPPool2d(2, 2, -1), ValueError, "LPPool2d: stride must be at least 1"),
         (lambda: nn.Linear(0, 3), ValueError, "Linear: in_features must be at least 1, got 0"),

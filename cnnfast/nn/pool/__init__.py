@@ -4,7 +4,7 @@ from cnnfast.nn.pool.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from cnnfast.nn.pool.avg_pool import AvgPool2d
 from cnnfast.nn.pool.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from cnnfast.nn.pool.lp_pool import LPPool2d
-from cnnfast.nn.pool.max_pool import MaxPool2d
+from cnnfast.nn.pool.max_pool import MaxPool2d, MaxUnpool2d
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -14,4 +14,5 @@ __all__ = [
     "GlobalMaxPool2d",
     "LPPool2d",
     "MaxPool2d",
+    "MaxUnpool2d",
 ]

@@ -36,6 +36,16 @@ from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
+from cnnfast.functional.conv1d import conv1d, conv1d_backward
+from cnnfast.functional.conv3d import conv3d, conv3d_backward
+from cnnfast.functional.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose1d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose3d,
+    conv_transpose3d_backward,
+)
 from cnnfast.functional.dropout import dropout, dropout_backward
 from cnnfast.functional.explain import explain_conv2d
 from cnnfast.functional.global_pool import (
@@ -88,8 +98,18 @@ __all__ = [
     "col2im",
     "concat",
     "concat_backward",
+    "conv1d",
+    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
+    "conv3d",
+    "conv3d_backward",
+    "conv_transpose1d",
+    "conv_transpose1d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose3d",
+    "conv_transpose3d_backward",
     "cross_entropy",
     "dropout",
     "dropout_backward",

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
+from cnnfast.functional._conv import passes
 from cnnfast.functional._window import Padding, Pair, window
-from cnnfast.functional.conv import conv2d_backward, conv2d_packed
+from cnnfast.functional.conv import conv2d_backward
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_normal
 from cnnfast.nn.module import LARGE_IMAGE, Module, positive
@@ -100,7 +101,8 @@ class Conv2d(Module):
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return conv2d_packed(
+        return passes.forward(
+            "conv2d",
             x,
             self.weight.data,
             self.bias.data if self.bias is not None else None,
@@ -108,10 +110,10 @@ class Conv2d(Module):
             self.padding,
             self.dilation,
             self.groups,
+            "channels_last",
+            self.weight.packed,
             strict=self.strict,
-            memory_format="channels_last",
             algorithm=self.algorithm,
-            packed=self.weight.packed,
         )
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:

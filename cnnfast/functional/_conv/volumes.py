@@ -2,7 +2,8 @@
 
 For every output slice, the input slices that a filter of T taps in depth meets are laid side by
 side as T times the channels of an image; a filter (C, T, R, S) is then one of (T C, R, S). That
-takes T times the memory of the input, and nothing where T is 1.
+takes T times the memory of the input, and nothing where T is 1. A filter of one tap in the plane
+needs no such thing: its volumes are images of D rows of H W columns.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ def forward(
     packed: images.Packed,
 ) -> np.ndarray:
     """y = conv(x, weight) + bias."""
+    if _is_deep(win):
+        arrays = (_rows(x), _rows(weight), bias)
+        y = images.forward(*arrays, _window_of_rows(win), groups, memory_format, packed)
+        return y.reshape(*y.shape[:3], *x.shape[3:])
     filters = packed("folded", lambda: _folded(weight))
     slices = _gathered(x, win[0], groups)
     window = Window(win[1:])
@@ -44,6 +49,10 @@ def backward_data(
     groups: int,
 ) -> np.ndarray:
     """Compute the gradient of an input of `shape`."""
+    if _is_deep(win):
+        arrays, image = (_rows(grad), _rows(weight)), _shape_of_rows(shape)
+        window = _window_of_rows(win)
+        return images.backward_data(*arrays, image, channels_last, window, groups).reshape(shape)
     depth, window = win[0], Window(win[1:])
     n, channels, _, *size = shape
     stack = (n * depth.out, depth.kernel * channels, *size)
@@ -63,6 +72,11 @@ def backward_weights(
     grad: np.ndarray, x: np.ndarray, shape: tuple[int, ...], win: Window, groups: int
 ) -> np.ndarray:
     """Compute the gradient of filters of `shape`."""
+    if _is_deep(win):
+        arrays, filters = (_rows(grad), _rows(x)), _shape_of_rows(shape)
+        return images.backward_weights(*arrays, filters, _window_of_rows(win), groups).reshape(
+            shape
+        )
     k, channels, taps, r, s = shape
     slices, window = _gathered(x, win[0], groups), Window(win[1:])
     folded = (k, taps * channels, r, s)
@@ -74,9 +88,29 @@ def backward_weights(
     return turned
 
 
-def _is_plain(depth: Axis) -> bool:
-    """Whether every slice meets one tap, and that only."""
-    return depth.kernel == 1 and depth.stride == 1 and depth.out == depth.size
+def _is_plain(axis: Axis) -> bool:
+    """Whether every position meets one tap, and that only."""
+    return axis.kernel == 1 and axis.stride == 1 and axis.out == axis.size
+
+
+def _is_deep(win: Window) -> bool:
+    """Whether filters have taps along the depth only."""
+    return _is_plain(win[1]) and _is_plain(win[2])
+
+
+def _window_of_rows(win: Window) -> Window:
+    columns = win[1].size * win[2].size
+    return Window((win[0], win[1]._replace(size=columns, out=columns)))
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """Volumes (N, C, D, H, W) as images (N, C, D, H W)."""
+    return x.reshape(_shape_of_rows(x.shape))
+
+
+def _shape_of_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
+    n, channels, d, h, w = shape
+    return n, channels, d, h * w
 
 
 def _meetings(depth: Axis) -> Iterator[tuple[int, slice, slice]]:

@@ -57,6 +57,11 @@ class Axis(NamedTuple):
         return self.before + self.size + self.after
 
 
+def plain_axis(size: int) -> Axis:
+    """An axis along which nothing happens: one tap at every position."""
+    return Axis(size, 1, 1, 0, 0, 1, size)
+
+
 class Window(tuple[Axis, ...]):
     """A window's axes: one, two or three of them."""
 
@@ -81,6 +86,17 @@ class Window(tuple[Axis, ...]):
     @property
     def dilations(self) -> tuple[int, ...]:
         return tuple([axis.dilation for axis in self])
+
+    @property
+    def is_global(self) -> bool:
+        """Whether there is one position, and its taps are just the input."""
+        return all(
+            a.out == 1 and a.before == 0 and a.kernel == a.size and a.span == a.kernel for a in self
+        )
+
+    def of_one_row(self) -> Window:
+        """That over an image of one row, instead of a sequence."""
+        return Window((plain_axis(1), *self))
 
 
 def numbers(function: str, name: str, value: Numbers, minimum: int, count: int) -> tuple[int, ...]:

@@ -6,9 +6,7 @@ import numpy as np
 
 from cnnfast.functional._conv import images
 from cnnfast.functional._plan import MemoryFormat
-from cnnfast.functional._window import Axis, Window
-
-ONE_ROW = Axis(size=1, kernel=1, stride=1, before=0, after=0, dilation=1, out=1)
+from cnnfast.functional._window import Window
 
 
 def forward(
@@ -21,7 +19,7 @@ def forward(
     packed: images.Packed,
 ) -> np.ndarray:
     """y = conv(x, weight) + bias."""
-    window = Window((ONE_ROW, *win))
+    window = win.of_one_row()
     arrays = (x[:, :, None], weight[:, :, None], bias)
     return images.forward(*arrays, window, groups, memory_format, packed)[:, :, 0]
 
@@ -35,7 +33,7 @@ def backward_data(
     groups: int,
 ) -> np.ndarray:
     """Compute the gradient of an input of `shape`."""
-    window, image = Window((ONE_ROW, *win)), (*shape[:2], 1, shape[2])
+    window, image = win.of_one_row(), (*shape[:2], 1, shape[2])
     arrays = (grad[:, :, None], weight[:, :, None])
     return images.backward_data(*arrays, image, channels_last, window, groups)[:, :, 0]
 
@@ -44,6 +42,6 @@ def backward_weights(
     grad: np.ndarray, x: np.ndarray, shape: tuple[int, ...], win: Window, groups: int
 ) -> np.ndarray:
     """Compute the gradient of filters of `shape`."""
-    window, filters = Window((ONE_ROW, *win)), (*shape[:2], 1, shape[2])
+    window, filters = win.of_one_row(), (*shape[:2], 1, shape[2])
     arrays = (grad[:, :, None], x[:, :, None])
     return images.backward_weights(*arrays, filters, window, groups)[:, :, 0]

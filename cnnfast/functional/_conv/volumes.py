@@ -15,7 +15,7 @@ import numpy as np
 from cnnfast.functional._arguments import empty, empty_image, is_channels_last
 from cnnfast.functional._conv import images
 from cnnfast.functional._plan import MemoryFormat
-from cnnfast.functional._window import Axis, Window
+from cnnfast.functional._window import Axis, Window, plain_axis
 
 
 def forward(
@@ -99,8 +99,7 @@ def _is_deep(win: Window) -> bool:
 
 
 def _window_of_rows(win: Window) -> Window:
-    columns = win[1].size * win[2].size
-    return Window((win[0], win[1]._replace(size=columns, out=columns)))
+    return Window((win[0], plain_axis(win[1].size * win[2].size)))
 
 
 def _rows(x: np.ndarray) -> np.ndarray:

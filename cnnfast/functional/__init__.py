@@ -74,6 +74,22 @@ from cnnfast.functional.norm import (
     local_response_norm_backward,
 )
 from cnnfast.functional.pad import pad, pad_backward
+from cnnfast.functional.pool1d import (
+    avg_pool1d,
+    avg_pool1d_backward,
+    lp_pool1d,
+    lp_pool1d_backward,
+    max_pool1d,
+    max_pool1d_backward,
+)
+from cnnfast.functional.pool3d import (
+    avg_pool3d,
+    avg_pool3d_backward,
+    lp_pool3d,
+    lp_pool3d_backward,
+    max_pool3d,
+    max_pool3d_backward,
+)
 from cnnfast.functional.resize import interpolate, interpolate_backward
 from cnnfast.functional.softmax import (
     log_softmax,
@@ -89,8 +105,12 @@ __all__ = [
     "adaptive_max_pool2d_backward",
     "add",
     "add_backward",
+    "avg_pool1d",
+    "avg_pool1d_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "avg_pool3d",
+    "avg_pool3d_backward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_train",
@@ -144,10 +164,18 @@ __all__ = [
     "local_response_norm_backward",
     "log_softmax",
     "log_softmax_backward",
+    "lp_pool1d",
+    "lp_pool1d_backward",
     "lp_pool2d",
     "lp_pool2d_backward",
+    "lp_pool3d",
+    "lp_pool3d_backward",
+    "max_pool1d",
+    "max_pool1d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool3d",
+    "max_pool3d_backward",
     "max_unpool2d",
     "max_unpool2d_backward",
     "pad",

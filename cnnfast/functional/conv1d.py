@@ -20,6 +20,7 @@ def conv1d(
     dilation: Numbers = 1,
     groups: int = 1,
     *,
+    strict: bool = False,
     memory_format: MemoryFormat = "preserve",
 ) -> np.ndarray:
     r"""Convolve sequences with filters.
@@ -32,7 +33,7 @@ def conv1d(
         Any strides, read-only or not. An empty batch gives an empty result.
     weight : ndarray (K, C // groups, R)
     bias : ndarray (K,), optional
-    stride, dilation, groups, memory_format
+    stride, dilation, groups, strict, memory_format
         As in `conv2d`; channels-last is (N, L, C) in memory.
     padding : int, ((left, right),), "same" or "valid"
 
@@ -61,7 +62,7 @@ def conv1d(
     weight, bias = arguments.parameters("conv1d", weight, bias, 1)
     arguments.memory_format_of("conv1d", memory_format)
     window = (stride, padding, dilation, groups, memory_format)
-    return passes.forward("conv1d", x, weight, bias, *window)
+    return passes.forward("conv1d", x, weight, bias, *window, strict=strict)
 
 
 def conv1d_backward(

@@ -20,6 +20,7 @@ def conv3d(
     dilation: Numbers = 1,
     groups: int = 1,
     *,
+    strict: bool = False,
     memory_format: MemoryFormat = "preserve",
 ) -> np.ndarray:
     r"""Convolve volumes with filters.
@@ -36,7 +37,7 @@ def conv3d(
     stride, dilation : int or three ints
         Depth first.
     padding : int, three ints, ((front, back), (top, bottom), (left, right)), "same" or "valid"
-    groups, memory_format
+    groups, strict, memory_format
         As in `conv2d`; channels-last is (N, D, H, W, C) in memory.
 
     Returns
@@ -64,7 +65,7 @@ def conv3d(
     weight, bias = arguments.parameters("conv3d", weight, bias, 3)
     arguments.memory_format_of("conv3d", memory_format)
     window = (stride, padding, dilation, groups, memory_format)
-    return passes.forward("conv3d", x, weight, bias, *window)
+    return passes.forward("conv3d", x, weight, bias, *window, strict=strict)
 
 
 def conv3d_backward(

@@ -55,6 +55,10 @@ from cnnfast.functional.global_pool import (
     global_max_pool2d_backward,
 )
 from cnnfast.functional.linear import linear, linear_backward
+from cnnfast.functional.locally_connected import (
+    locally_connected2d,
+    locally_connected2d_backward,
+)
 from cnnfast.functional.loss import cross_entropy, hinge_loss
 from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
 from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
@@ -162,6 +166,8 @@ __all__ = [
     "linear_backward",
     "local_response_norm",
     "local_response_norm_backward",
+    "locally_connected2d",
+    "locally_connected2d_backward",
     "log_softmax",
     "log_softmax_backward",
     "lp_pool1d",

@@ -21,6 +21,7 @@ AXES = {
     3: "(N, C, L)",
     4: "(N, C, H, W)",
     5: "(N, C, D, H, W)",
+    6: "(OH, OW, K, C, R, S)",
 }
 # The axes of images, sequences and volumes in channels-last memory, and how to turn them back.
 CHANNELS_LAST = {3: (0, 2, 1), 4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}

@@ -18,7 +18,15 @@ from cnnfast.nn.activation import (
 )
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
-from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    LocallyConnected2d,
+)
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
@@ -61,7 +69,12 @@ __all__ = [
     "Concat",
     "Concatenate",
     "ConstantPad2d",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -78,6 +91,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "LocallyConnected2d",
     "LogSoftmax",
     "MaxPool2d",
     "MaxUnpool2d",

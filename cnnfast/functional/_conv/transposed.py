@@ -124,14 +124,9 @@ def _place(
     steps = numbers(function, "stride", stride, 1, count)
     gaps = numbers(function, "dilation", dilation, 1, count)
     pads = sides(function, padding, kernel, steps, gaps)
-    extra = numbers(function, "output_padding", output_padding, 0, count)
+    extra = output_padding_of(function, output_padding, steps, gaps)
     axes = []
     for i, (what, _) in enumerate(AXES[count]):
-        if extra[i] >= max(steps[i], gaps[i]):
-            raise ValueError(
-                f"{function}: output_padding {extra} must be less than the stride {steps} or the "
-                f"dilation {gaps} along each axis"
-            )
         whole = (x[1 + i] - 1) * steps[i] + gaps[i] * (kernel[i] - 1) + 1 + extra[i]
         size = whole - sum(pads[i])
         if size < 1:
@@ -143,3 +138,16 @@ def _place(
     win, channels = Window(axes), weight[1] * groups
     arguments.check_sizes(function, "the output", channels, weight, win)
     return channels, win
+
+
+def output_padding_of(
+    function: str, output_padding: Numbers, stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Check what is to be added to a result."""
+    extra = numbers(function, "output_padding", output_padding, 0, len(stride))
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ValueError(
+            f"{function}: output_padding {extra} must be less than the stride {stride} or the "
+            f"dilation {dilation} along each axis"
+        )
+    return extra

@@ -201,7 +201,7 @@ def index_route(function: str, indices: np.ndarray, x: np.ndarray) -> maxima.Rou
 
     def route(grad: np.ndarray) -> np.ndarray:
         grad = matching_grad(function, grad, indices.shape, dtype)
-        return route_by_index(function, grad, indices, shape, channels_last)
+        return route_by_index(function, grad, indices, shape, channels_last, len(shape) - 2)
 
     return route
 

@@ -6,7 +6,7 @@ from typing import Literal, overload
 
 import numpy as np
 
-from cnnfast.functional._pool import maxima, passes
+from cnnfast.functional._pool import passes
 from cnnfast.functional._window import Numbers, Sides
 from cnnfast.functional.max_pool import route_by_index
 
@@ -121,20 +121,6 @@ def max_pool3d_backward(
            [ 0., 10.]])
     """
     return route_by_index("max_pool3d_backward", grad, indices, input_shape, count=3)
-
-
-def max_pool3d_routed(
-    x: np.ndarray,
-    kernel_size: Numbers,
-    stride: Numbers | None,
-    padding: Sides,
-    dilation: Numbers,
-    ceil_mode: bool,
-    strict: bool,
-) -> tuple[np.ndarray, maxima.Route]:
-    """Max pooling, and what takes a gradient back: `gx = route(grad)`."""
-    window = (kernel_size, stride, padding, dilation, ceil_mode)
-    return passes.max_pool_routed("max_pool3d", 3, x, *window, strict)
 
 
 def avg_pool3d(

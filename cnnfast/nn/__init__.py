@@ -35,6 +35,7 @@ from cnnfast.nn.module import Module
 from cnnfast.nn.norm import (
     BatchNorm1d,
     BatchNorm2d,
+    BatchNorm3d,
     GroupNorm,
     InstanceNorm2d,
     LayerNorm,
@@ -74,6 +75,7 @@ __all__ = [
     "Backward",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Concat",
     "Concatenate",
     "ConstantPad2d",

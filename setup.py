@@ -29,6 +29,7 @@ SOURCES = {
     "lrn": [],
     "norm": [],
     "pool": [],
+    "resample": [],
     "scatter": [],
     "softmax": [],
     "winograd": [],

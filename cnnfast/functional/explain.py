@@ -14,11 +14,11 @@ from cnnfast._ext.threads import dry_run, get_num_threads
 from cnnfast._ext.workspace import scratch_allocated
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
 from cnnfast.functional._arguments import empty_image, is_channels_last
+from cnnfast.functional._conv.arguments import place
 from cnnfast.functional._plan import (
     BackwardPlan,
     ForwardPlan,
     MemoryFormat,
-    place,
     plan_backward_data,
     plan_backward_weights,
     plan_forward,

@@ -18,7 +18,15 @@ from cnnfast.nn.activation import (
 )
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
-from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    LocallyConnected2d,
+)
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
@@ -27,33 +35,56 @@ from cnnfast.nn.module import Module
 from cnnfast.nn.norm import (
     BatchNorm1d,
     BatchNorm2d,
+    BatchNorm3d,
     GroupNorm,
     InstanceNorm2d,
     LayerNorm,
     LocalResponseNorm,
 )
+from cnnfast.nn.pad import ConstantPad2d, ReflectionPad2d, ReplicationPad2d, ZeroPad2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
     AvgPool2d,
+    AvgPool3d,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
+    LPPool1d,
     LPPool2d,
+    LPPool3d,
+    MaxPool1d,
     MaxPool2d,
+    MaxPool3d,
+    MaxUnpool2d,
 )
+from cnnfast.nn.resize import Upsample
 from cnnfast.nn.softmax import LogSoftmax, Softmax
 
 __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "Add",
+    "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "Backward",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Concat",
     "Concatenate",
+    "ConstantPad2d",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -65,18 +96,26 @@ __all__ = [
     "Hardswish",
     "HingeLoss",
     "InstanceNorm2d",
+    "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "LocallyConnected2d",
     "LogSoftmax",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool2d",
     "Module",
     "PReLU",
     "Parameter",
     "ReLU",
     "ReLU6",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
     "Residual",
     "Sequential",
     "SiLU",
@@ -84,5 +123,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]

@@ -76,6 +76,31 @@ LAYERS = {
     ),
     "global average": (nn.GlobalAvgPool2d, IMAGE, lambda layer, x: functional.global_avg_pool2d(x)),
     "global maximum": (nn.GlobalMaxPool2d, IMAGE, lambda layer, x: functional.global_max_pool2d(x)),
+    "adaptive average": (
+        lambda: nn.AdaptiveAvgPool2d((3, 4)),
+        IMAGE,
+        lambda layer, x: functional.adaptive_avg_pool2d(x, (3, 4)),
+    ),
+    "adaptive maximum": (
+        lambda: nn.AdaptiveMaxPool2d((3, 4)),
+        IMAGE,
+        lambda layer, x: functional.adaptive_max_pool2d(x, (3, 4)),
+    ),
+    "upsample": (
+        lambda: nn.Upsample(scale_factor=1.5, mode="bilinear"),
+        IMAGE,
+        lambda layer, x: functional.interpolate(x, None, 1.5, "bilinear"),
+    ),
+    "zero pad": (
+        lambda: nn.ZeroPad2d((1, 2, -1, 0)),
+        IMAGE,
+        lambda layer, x: functional.pad(x, (1, 2, -1, 0)),
+    ),
+    "reflection pad": (
+        lambda: nn.ReflectionPad2d(2),
+        IMAGE,
+        lambda layer, x: functional.pad(x, 2, "reflect"),
+    ),
     "flatten": (nn.Flatten, IMAGE, lambda layer, x: x.reshape(2, -1)),
     "relu": (nn.ReLU, IMAGE, lambda layer, x: functional.relu(x)),
     "leaky relu": (
@@ -428,7 +453,7 @@ def test_strict(layer, message):
         (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: kernel_size must be at least 1"),
         (lambda: nn.MaxPool2d(2, 0), ValueError, "MaxPool2d: stride must be at least 1"),
         (lambda: nn.MaxPool2d(2, padding=2), ValueError, "MaxPool2d: padding .* at most half"),
-        (lambda: nn.MaxPool2d(2, 2, 0, 1, False), TypeError, "positional"),
+        (lambda: nn.MaxPool2d(2, 2, 0, 1, False, False, True), TypeError, "positional"),
         (lambda: nn.AvgPool2d("2"), TypeError, "AvgPool2d: kernel_size must be an int"),
         (lambda: nn.LPPool2d(2, 2, -1), ValueError, "LPPool2d: stride must be at least 1"),
         (lambda: nn.Linear(0, 3), ValueError, "Linear: in_features must be at least 1, got 0"),

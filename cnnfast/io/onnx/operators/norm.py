@@ -21,7 +21,6 @@ from cnnfast.functional import (
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation, adopt
 from cnnfast.io.onnx.operators._arrays import sum_to
-from cnnfast.io.onnx.operators._ranks import AnyRank
 from cnnfast.io.onnx.registry import Placed, operator
 
 
@@ -36,11 +35,6 @@ def _constants(node: OnnxNode, *indices: int) -> list[np.ndarray] | None:
     return [a.astype(np.promote_types(a.dtype, np.float32)) for a in arrays if a is not None]
 
 
-def _columns(x: np.ndarray) -> np.ndarray:
-    """`x` (N, C, ...) in at most four dimensions."""
-    return x if x.ndim <= 4 else x.reshape(*x.shape[:2], -1)
-
-
 def _all(gradients: tuple) -> tuple[np.ndarray, ...]:
     """Gradients that all were wanted: none is None."""
     return gradients
@@ -49,8 +43,10 @@ def _all(gradients: tuple) -> tuple[np.ndarray, ...]:
 # ---------------------------------------------------------------------------- batch
 
 
-class BatchNorm(AnyRank, nn.BatchNorm2d):
+class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` for (N, C, ...)."""
+
+    dimensions: tuple[int, ...] = (2, 3, 4, 5)
 
 
 class BatchNormalization(Operation):
@@ -61,15 +57,13 @@ class BatchNormalization(Operation):
 
     def __call__(self, x: np.ndarray, *vectors: np.ndarray) -> np.ndarray:
         weight, bias, mean, var = vectors
-        return batch_norm(_columns(x), mean, var, weight, bias, self.eps).reshape(x.shape)
+        return batch_norm(x, mean, var, weight, bias, self.eps)
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, _, mean, var = inputs
         factor = weight / np.sqrt(var + self.eps)
-        gx, gw, gb = _all(
-            batch_norm_backward(_columns(grad), _columns(x), mean, var, weight, self.eps)
-        )
-        return gx.reshape(x.shape), gw, gb, -factor * gb, -weight * gw / (2 * (var + self.eps))
+        gx, gw, gb = _all(batch_norm_backward(grad, x, mean, var, weight, self.eps))
+        return gx, gw, gb, -factor * gb, -weight * gw / (2 * (var + self.eps))
 
 
 class BatchNormalizationTraining(Operation):
@@ -83,13 +77,13 @@ class BatchNormalizationTraining(Operation):
 
     def __call__(self, x: np.ndarray, *vectors: np.ndarray) -> Any:
         weight, bias, *running = vectors
-        y, *moments = batch_norm_train(_columns(x), weight, bias, self.eps)
+        y, *moments = batch_norm_train(x, weight, bias, self.eps)
         kept = self.momentum
         moved = (
             (kept * old + (1 - kept) * new).astype(old.dtype)
             for old, new in zip(running, moments, strict=True)
         )
-        results = y.reshape(x.shape), *moved
+        results = y, *moved
         return results[0] if self.outputs == 1 else results[: self.outputs]
 
     def gradient(self, grad: Any, inputs: tuple, output: Any) -> tuple:
@@ -97,12 +91,9 @@ class BatchNormalizationTraining(Operation):
         grads = grad if self.outputs > 1 else (grad,)
         if grads[0] is None or any(g is not None for g in grads[1:]):
             raise NotImplementedError("BatchNormalization: only its first output has a gradient")
-        columns = _columns(x)
-        _, mean, var = batch_norm_train(columns, weight, bias, self.eps)
-        gx, gw, gb = _all(
-            batch_norm_train_backward(_columns(grads[0]), columns, mean, var, weight, self.eps)
-        )
-        return gx.reshape(x.shape), gw, gb, None, None
+        _, mean, var = batch_norm_train(x, weight, bias, self.eps)
+        gx, gw, gb = _all(batch_norm_train_backward(grads[0], x, mean, var, weight, self.eps))
+        return gx, gw, gb, None, None
 
 
 @operator("BatchNormalization", kernels=True)
@@ -127,8 +118,10 @@ def batch_normalization(node: OnnxNode) -> Placed:
 # ---------------------------------------------------------------------------- instance, group
 
 
-class InstanceNorm(AnyRank, nn.InstanceNorm2d):
+class InstanceNorm(nn.InstanceNorm2d):
     """`nn.InstanceNorm2d` for (N, C, ...)."""
+
+    dimensions: tuple[int, ...] = (3, 4, 5)
 
 
 class InstanceNormalization(Operation):
@@ -140,12 +133,12 @@ class InstanceNormalization(Operation):
     def __call__(  # type: ignore[override]
         self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray
     ) -> np.ndarray:
-        return instance_norm(_columns(x), weight, bias, self.eps).reshape(x.shape)
+        return instance_norm(x, weight, bias, self.eps)
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, _ = inputs
-        gx, gw, gb = _all(instance_norm_backward(_columns(grad), _columns(x), weight, self.eps))
-        return gx.reshape(x.shape), gw, gb
+        gx, gw, gb = _all(instance_norm_backward(grad, x, weight, self.eps))
+        return gx, gw, gb
 
 
 @operator("InstanceNormalization", kernels=True)
@@ -157,10 +150,6 @@ def instance_normalization(node: OnnxNode) -> Placed:
         return InstanceNormalization(eps), node.inputs
     layer = InstanceNorm(len(given[0]), eps, affine=True, dtype=given[0].dtype)
     return adopt(layer, weight=node.parameter(1), bias=node.parameter(2)), node.inputs[:1]
-
-
-class GroupNorm(AnyRank, nn.GroupNorm):
-    """`nn.GroupNorm` for (N, C, ...)."""
 
 
 class GroupNormalization(Operation):
@@ -179,16 +168,14 @@ class GroupNormalization(Operation):
         self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray
     ) -> np.ndarray:
         weight, bias = self._vectors(x, weight, bias)
-        return group_norm(_columns(x), self.groups, weight, bias, self.eps).reshape(x.shape)
+        return group_norm(x, self.groups, weight, bias, self.eps)
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
         x, weight, bias = inputs
         scale, _ = self._vectors(x, weight, bias)
-        gx, *gradients = _all(
-            group_norm_backward(_columns(grad), _columns(x), self.groups, scale, self.eps)
-        )
+        gx, *gradients = _all(group_norm_backward(grad, x, self.groups, scale, self.eps))
         gw, gb = (g.reshape(len(weight), -1).sum(axis=1) for g in gradients)
-        return gx.reshape(x.shape), gw, gb
+        return gx, gw, gb
 
 
 @operator("GroupNormalization", kernels=True)
@@ -198,7 +185,7 @@ def group_normalization(node: OnnxNode) -> Placed:
     given = _constants(node, 1, 2)
     if node.version < 21 or given is None:
         return GroupNormalization(groups, eps), node.inputs
-    layer = GroupNorm(groups, len(given[0]), eps, dtype=given[0].dtype)
+    layer = nn.GroupNorm(groups, len(given[0]), eps, dtype=given[0].dtype)
     return adopt(layer, weight=node.parameter(1), bias=node.parameter(2)), node.inputs[:1]
 
 

@@ -17,9 +17,9 @@ from cnnfast.io.onnx.operators._windows import Fitted, Geometry, Places, geometr
 from cnnfast.io.onnx.registry import Placed, operator
 
 # By the number of axes.
-_MAX: dict[int, Callable] = {2: nn.MaxPool2d}
-_AVERAGE: dict[int, Callable] = {2: nn.AvgPool2d}
-_LP: dict[int, Callable] = {2: nn.LPPool2d}
+_MAX: dict[int, Callable] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_AVERAGE: dict[int, Callable] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_LP: dict[int, Callable] = {1: nn.LPPool1d, 2: nn.LPPool2d, 3: nn.LPPool3d}
 
 
 def _kernels_can(where: Geometry) -> bool:

@@ -46,7 +46,7 @@ def _all(gradients: tuple) -> tuple[np.ndarray, ...]:
 class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` for (N, C, ...)."""
 
-    dimensions: tuple[int, ...] = (2, 3, 4, 5)
+    dimensions = (2, 3, 4, 5)  # type: ignore[assignment]
 
 
 class BatchNormalization(Operation):
@@ -121,7 +121,7 @@ def batch_normalization(node: OnnxNode) -> Placed:
 class InstanceNorm(nn.InstanceNorm2d):
     """`nn.InstanceNorm2d` for (N, C, ...)."""
 
-    dimensions: tuple[int, ...] = (3, 4, 5)
+    dimensions = (3, 4, 5)  # type: ignore[assignment]
 
 
 class InstanceNormalization(Operation):

@@ -120,7 +120,9 @@ class OnnxNode:
             return value.decode("utf-8", "replace")
         if proto.type in (AttributeProto.INTS, AttributeProto.FLOATS):
             return list(value)
-        if proto.type in (AttributeProto.INT, AttributeProto.FLOAT):
+        if proto.type == AttributeProto.FLOAT:
+            return float(str(np.float32(value)))  # 1e-05, not the 9.999999747378752e-06 it is
+        if proto.type == AttributeProto.INT:
             return value
         raise UnsupportedError(f"attribute {name} of type {proto.type}")
 

@@ -103,16 +103,21 @@ def batch_normalization(node: OnnxNode) -> Placed:
     if not node.attribute("spatial", 1):
         raise node.unsupported("spatial 0")
     training = node.attribute("training_mode", 0)
-    if training or node.outputs > 1:
-        if not training:
-            raise node.unsupported("statistics as outputs before opset 14")
-        return BatchNormalizationTraining(eps, momentum, node.outputs), node.inputs
+    if node.outputs > 1 and not training:
+        raise node.unsupported("statistics as outputs before opset 14")
     given = _constants(node, 1, 2, 3, 4)
+    if node.outputs > 1 or (training and given is None):
+        return BatchNormalizationTraining(eps, momentum, node.outputs), node.inputs
     if given is None:
         return BatchNormalization(eps), node.inputs
-    layer = BatchNorm(len(given[0]), eps, 1 - momentum, dtype=given[0].dtype)
+    # With training_mode and nobody to take the statistics, they come from the batch for ever.
+    layer = BatchNorm(
+        len(given[0]), eps, 1 - momentum, track_running_stats=not training, dtype=given[0].dtype
+    )
     adopt(layer, weight=node.parameter(1), bias=node.parameter(2))
-    return adopt(layer, running_mean=given[2], running_var=given[3]), node.inputs[:1]
+    if not training:
+        adopt(layer, running_mean=given[2], running_var=given[3])
+    return layer, node.inputs[:1]
 
 
 # ---------------------------------------------------------------------------- instance, group

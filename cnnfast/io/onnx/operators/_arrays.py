@@ -25,20 +25,6 @@ def sum_to(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(grad.sum(axis=(*range(added), *repeated))).reshape(shape)
 
 
-def scatter_add(grad: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """Take a gradient back through ``np.take(x, index, axis)`` to the `size` places of x.
-
-    `index` is a vector of numbers from 0 on.
-    """
-    sums = np.zeros((*grad.shape[:axis], size, *grad.shape[axis + 1 :]), grad.dtype)
-    if grad.size:
-        order = np.argsort(index, kind="stable")
-        places, starts = np.unique(index[order], return_index=True)
-        parts = np.add.reduceat(np.take(grad, order, axis), starts, axis)
-        np.moveaxis(sums, axis, 0)[places] = np.moveaxis(parts, axis, 0)
-    return sums
-
-
 def as_axes(axes: Iterable[int], ndim: int) -> tuple[int, ...]:
     """Count `axes` from the front; ValueError if one is not among `ndim`, or there twice."""
     given = tuple(map(int, axes))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from cnnfast.io.onnx.operators._arrays import scatter_add
+from cnnfast.functional._arguments import FLOATS, is_channels_last
+from cnnfast.functional._resampling import Plan, gather, plan, resample
 
 
 class Line(NamedTuple):
@@ -40,7 +41,7 @@ class Line(NamedTuple):
 
 
 def _half_pixel(line: Line, place: np.ndarray) -> np.ndarray:
-    return (place + 0.5) / line.scale - 0.5
+    return (place + 0.5) * line.size / line.length - 0.5
 
 
 def _half_pixel_symmetric(line: Line, place: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ def _half_pixel_symmetric(line: Line, place: np.ndarray) -> np.ndarray:
 
 
 def _pytorch_half_pixel(line: Line, place: np.ndarray) -> np.ndarray:
-    return _half_pixel(line, place) if line.length > 1 else 0 * place
+    return _half_pixel(line, place) if line.out > 1 else 0 * place
 
 
 def _align_corners(line: Line, place: np.ndarray) -> np.ndarray:
@@ -57,17 +58,17 @@ def _align_corners(line: Line, place: np.ndarray) -> np.ndarray:
 
 
 def _asymmetric(line: Line, place: np.ndarray) -> np.ndarray:
-    return place / line.scale
+    return place * line.size / line.length
 
 
 def _tf_half_pixel_for_nn(line: Line, place: np.ndarray) -> np.ndarray:
-    return (place + 0.5) / line.scale
+    return (place + 0.5) * line.size / line.length
 
 
 def _tf_crop_and_resize(line: Line, place: np.ndarray) -> np.ndarray:
-    if line.length <= 1:
+    if line.out == 1:
         return 0 * place + (line.start + line.end) / 2 * (line.size - 1)
-    step = (line.end - line.start) / (line.length - 1)
+    step = (line.end - line.start) / (line.out - 1)
     return (line.start + place * step) * (line.size - 1)
 
 
@@ -84,8 +85,8 @@ COORDINATES: dict[str, Callable[[Line, np.ndarray], np.ndarray]] = {
 NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceil": np.ceil,
     "floor": np.floor,
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
+    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
 }
 
 
@@ -105,49 +106,9 @@ def keys(distance: np.ndarray, a: float) -> np.ndarray:
     return np.where(t <= 1, near, np.where(t < 2, far, 0))
 
 
-class Taps(NamedTuple):
-    """Which elements of an axis make those of the result, and how they are weighed.
-
-    Attributes
-    ----------
-    places : numpy.ndarray
-        (taps, out).
-    weight : numpy.ndarray or None
-        (taps, out); None if the only tap is the result.
-    """
-
-    places: np.ndarray
-    weight: np.ndarray | None = None
-
-    def apply(self, x: np.ndarray, axis: int) -> np.ndarray:
-        """Make the result."""
-        if self.weight is None:
-            return np.take(x, self.places[0], axis)
-        y = np.take(x, self.places[0], axis) * self._behind(0, axis, x)
-        for tap in range(1, len(self.places)):
-            y += np.take(x, self.places[tap], axis) * self._behind(tap, axis, x)
-        return y
-
-    def back(self, grad: np.ndarray, axis: int, size: int) -> np.ndarray:
-        """Take the result's gradient back to the `size` elements of the axis."""
-        if self.weight is None:
-            return scatter_add(grad, self.places[0], axis, size)
-        gx = scatter_add(grad * self._behind(0, axis, grad), self.places[0], axis, size)
-        for tap in range(1, len(self.places)):
-            gx += scatter_add(grad * self._behind(tap, axis, grad), self.places[tap], axis, size)
-        return gx
-
-    def _behind(self, tap: int, axis: int, x: np.ndarray) -> np.ndarray:
-        """The weights of a tap, shaped to be broadcast along the axis of `x`."""
-        assert self.weight is not None
-        shape = [-1 if i == axis else 1 for i in range(x.ndim)]
-        return self.weight[tap].astype(x.dtype).reshape(shape)
-
-
-def nearest(place: np.ndarray, size: int, mode: str) -> Taps:
+def nearest(place: np.ndarray, size: int, rounding: str, dtype: np.dtype) -> Plan:
     """Take the element nearest to each place, by one of `NEAREST`."""
-    index = NEAREST[mode](place).astype(np.intp)
-    return Taps(np.clip(index, 0, size - 1)[None])
+    return gather(np.clip(NEAREST[rounding](place), 0, size - 1).astype(np.intp), dtype)
 
 
 def interpolated(
@@ -156,16 +117,36 @@ def interpolated(
     kernel: Callable[[np.ndarray], np.ndarray],
     radius: float,
     exclude_outside: bool,
-) -> Taps:
+    dtype: np.dtype,
+) -> Plan:
     """Weigh the elements around each place by a kernel, which is 0 beyond its radius.
 
     Outside lies what the edge has, or else nothing.
     """
     reach = math.ceil(radius)
-    index = np.floor(place).astype(np.intp) + np.arange(1 - reach, reach + 1)[:, None]
-    weight = kernel(index - place)
+    index = np.floor(place[:, None]).astype(np.intp) + np.arange(1 - reach, reach + 1)
+    weight = kernel(index - place[:, None])
     if exclude_outside:
         weight[(index < 0) | (index >= size)] = 0
     # A kernel that is stretched, or cut off, does not add up to 1 by itself.
-    total = weight.sum(axis=0)
-    return Taps(np.clip(index, 0, size - 1), weight / np.where(total == 0, 1, total))
+    total = weight.sum(axis=1, keepdims=True)
+    return plan(np.clip(index, 0, size - 1), weight / np.where(total == 0, 1, total), dtype)
+
+
+def apply(plans: Mapping[int, Plan], x: np.ndarray) -> np.ndarray:
+    """Resample an array of any dimensions along the axes that have plans.
+
+    If `x` is of other types than float32 and float64, each target must be one source.
+    """
+    if x.ndim == 4 and x.dtype in FLOATS and min(plans, default=0) >= 2:
+        h, w = (plans.get(i) or gather(np.arange(x.shape[i]), x.dtype) for i in (2, 3))
+        return resample(x, h, w, is_channels_last(x))
+    for axis, along in plans.items():
+        if x.dtype not in FLOATS:
+            x = np.take(x, along.sources, axis)
+            continue
+        before, behind = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+        images = x.reshape(before, 1, x.shape[axis], behind)
+        y = resample(images, along, gather(np.arange(behind), x.dtype), False)
+        x = y.reshape(*x.shape[:axis], along.targets, *x.shape[axis + 1 :])
+    return x

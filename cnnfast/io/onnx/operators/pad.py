@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
 
+from cnnfast.functional._resampling import Plan, adjoint, gather
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation
-from cnnfast.io.onnx.operators._arrays import as_axes, as_shape, scatter_add
+from cnnfast.io.onnx.operators._arrays import as_axes, as_shape
 from cnnfast.io.onnx.operators._inputs import input_or_attribute
+from cnnfast.io.onnx.operators._sampling import apply
 from cnnfast.io.onnx.registry import Placed, operator
 
 Mode = Literal["constant", "edge", "reflect", "wrap"]
@@ -42,9 +43,7 @@ class Pad(Operation):
             outer, inner = _overlap(x.shape, widths)
             y[outer] = x[inner]
             return y
-        for axis, index in self._sources(x, widths):
-            x = np.take(x, index, axis)
-        return x
+        return apply(self._plans(x, widths), x)
 
     def gradient(self, grad: np.ndarray, inputs: tuple, output: np.ndarray) -> tuple:
         x, pads, *others = inputs
@@ -54,9 +53,9 @@ class Pad(Operation):
             outer, inner = _overlap(x.shape, widths)
             gx[inner] = grad[outer]
         else:
-            gx = grad
-            for axis, index in self._sources(x, widths):
-                gx = scatter_add(gx, index, axis, x.shape[axis])
+            plans = self._plans(x, widths)
+            back = {axis: adjoint(plan, x.shape[axis]) for axis, plan in plans.items()}
+            gx = apply(back, grad)
         return gx, None, *(None for _ in others)
 
     def _widths(
@@ -75,15 +74,15 @@ class Pad(Operation):
             widths[axis] = before, behind
         return widths
 
-    def _sources(
-        self, x: np.ndarray, widths: list[tuple[int, int]]
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def _plans(self, x: np.ndarray, widths: list[tuple[int, int]]) -> dict[int, Plan]:
         """For each axis that changes, which element of it goes where."""
+        plans = {}
         for axis, (before, behind) in enumerate(widths):
             if before or behind:
-                size = x.shape[axis]
-                there = np.arange(max(-before, 0), size + min(behind, 0))
-                yield axis, np.pad(there, (max(before, 0), max(behind, 0)), self.mode)
+                there = np.arange(max(-before, 0), x.shape[axis] + min(behind, 0))
+                index = np.pad(there, (max(before, 0), max(behind, 0)), self.mode)
+                plans[axis] = gather(index, x.dtype)
+        return plans
 
     def extra_repr(self) -> str:
         return self.mode
@@ -99,7 +98,7 @@ def _overlap(shape: tuple[int, ...], widths: list[tuple[int, int]]) -> tuple[tup
     return tuple(outer), tuple(inner)
 
 
-@operator("Pad")
+@operator("Pad", kernels=True)
 def pad(node: OnnxNode) -> Placed:
     mode = node.attribute("mode")
     if mode not in get_args(Mode):

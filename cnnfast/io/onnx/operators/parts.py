@@ -9,10 +9,13 @@ import numpy as np
 
 from cnnfast.functional import combine
 from cnnfast.functional._arguments import FLOATS
+from cnnfast.functional._resampling import adjoint
+from cnnfast.functional._resampling import gather as gather_plan
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation
-from cnnfast.io.onnx.operators._arrays import as_axes, scatter_add
+from cnnfast.io.onnx.operators._arrays import as_axes
 from cnnfast.io.onnx.operators._inputs import input_or_attribute
+from cnnfast.io.onnx.operators._sampling import apply
 from cnnfast.io.onnx.registry import Placed, operator
 
 
@@ -91,7 +94,7 @@ class Split(Operation):
 
 
 class Slice(Operation):
-    """Every so many elements from a start to an end, as Python's slices count."""
+    """Every so many elements from a start to an end, nearly as Python's slices count."""
 
     def __call__(self, *inputs: Any) -> np.ndarray:
         return inputs[0][self._place(*inputs)]
@@ -111,9 +114,12 @@ class Slice(Operation):
     ) -> tuple[slice, ...]:
         along = as_axes(range(len(starts)) if axes is None else axes, x.ndim)
         every = np.ones(len(starts), np.int64) if steps is None else steps
+        bounds = np.stack([starts, ends, every], 1).tolist()
         place = [slice(None)] * x.ndim
-        for axis, *bounds in zip(along, starts, ends, every, strict=True):
-            place[axis] = slice(*map(int, bounds))
+        for axis, (start, end, step) in zip(along, bounds, strict=True):
+            # Backwards, a start before the first element means the first; Python's means none.
+            first = max(start, -x.shape[axis]) if step < 0 else start
+            place[axis] = slice(first, end, step)
         return tuple(place)
 
 
@@ -144,7 +150,8 @@ class Gather(Operation):
         size = x.shape[axis]
         places = np.where(index < 0, index + size, index).ravel()
         grad = grad.reshape(*x.shape[:axis], places.size, *x.shape[axis + 1 :])
-        return scatter_add(grad, places, axis, size), None
+        back = adjoint(gather_plan(places, grad.dtype), size)
+        return apply({axis: back}, grad), None
 
     def extra_repr(self) -> str:
         return f"axis={self.axis}"
@@ -171,6 +178,6 @@ def slice_(node: OnnxNode) -> Placed:
     return Slice(), (node.inputs[0], *bounds)
 
 
-@operator("Gather")
+@operator("Gather", kernels=True)
 def gather(node: OnnxNode) -> Placed:
     return Gather(node.attribute("axis")), node.inputs

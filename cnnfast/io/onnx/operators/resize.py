@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cnnfast.functional._resampling import Plan, adjoint
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation
 from cnnfast.io.onnx.operators._arrays import as_axes, as_shape, is_float
@@ -15,7 +16,7 @@ from cnnfast.io.onnx.operators._sampling import (
     COORDINATES,
     NEAREST,
     Line,
-    Taps,
+    apply,
     interpolated,
     keys,
     nearest,
@@ -24,6 +25,10 @@ from cnnfast.io.onnx.operators._sampling import (
 from cnnfast.io.onnx.registry import Placed, operator
 
 POLICIES = {"stretch": None, "not_larger": min, "not_smaller": max}
+
+
+#: Before opset 11 the standard did not say which element is the nearest. ONNX Runtime's rule.
+OLD_ROUNDING = "floor, or ceil where it shrinks"
 
 
 class Resize(Operation):
@@ -35,7 +40,7 @@ class Resize(Operation):
         "nearest", "linear" or "cubic".
     coordinates, rounding : str
         Where an element lies in the input, one of `COORDINATES`, and which is then the nearest,
-        one of `NEAREST`.
+        one of `NEAREST` or `OLD_ROUNDING`.
     axes : list of int, optional
         Those that the inputs speak of; all by default.
     policy : str
@@ -77,8 +82,7 @@ class Resize(Operation):
             shape[axis] = line.out
         as_shape("Resize", shape)
         y = x if self.mode == "nearest" or is_float(x) else x.astype(np.float64)
-        for axis, taps in self._taps(lines):
-            y = taps.apply(y, axis)
+        y = apply(self._plans(lines, y.dtype), y)
         for place in self._outside(lines):
             y[place] = self.outside
         if y.dtype != x.dtype:
@@ -93,9 +97,9 @@ class Resize(Operation):
             grad = grad.copy()
         for place in outside:
             grad[place] = 0
-        for axis, taps in self._taps(lines):
-            grad = taps.back(grad, axis, lines[axis].size)
-        return grad, *(None for _ in inputs[1:])
+        plans = self._plans(lines, grad.dtype)
+        back = {axis: adjoint(plan, lines[axis].size) for axis, plan in plans.items()}
+        return apply(back, grad), *(None for _ in inputs[1:])
 
     # ------------------------------------------------------------------ what the inputs say
 
@@ -111,13 +115,13 @@ class Resize(Operation):
         before = [x.shape[axis] for axis in axes]
         starts, ends = self._region(region, len(before))
         if scales is not None and scales.size:
-            factors = _numbers("scales", scales, len(before))
+            factors = _numbers("scales", scales, before)
             parts = np.subtract(ends, starts, dtype=np.float32)
             # In float32, as the scales are: 10 times 0.7 is 7 there, and less in float64.
             lengths = (np.asarray(before, np.float32) * parts * scales).tolist()
             after = [math.floor(length) for length in lengths]
         elif sizes is not None and sizes.size:
-            factors, after = self._fitted(before, _numbers("sizes", sizes, len(before)))
+            factors, after = self._fitted(before, _numbers("sizes", sizes, before))
             lengths = [size * factor for size, factor in zip(before, factors, strict=True)]
         else:
             raise ValueError("Resize: there must be scales or sizes")
@@ -148,17 +152,19 @@ class Resize(Operation):
     def _places(self, line: Line) -> np.ndarray:
         return COORDINATES[self.coordinates](line, np.arange(line.out, dtype=np.float64))
 
-    def _taps(self, lines: dict[int, Line]) -> Iterator[tuple[int, Taps]]:
-        for axis, line in lines.items():
-            if line.size == 0:
-                raise ValueError(f"Resize: axis {axis} is empty and cannot become {line.out}")
-            # Further outside there is only the edge.
-            place = np.clip(self._places(line), -line.size, 2 * line.size)
-            yield axis, self._taps_at(place, line)
+    def _plans(self, lines: dict[int, Line], dtype: np.dtype) -> dict[int, Plan]:
+        return {axis: self._plan(line, dtype) for axis, line in lines.items()}
 
-    def _taps_at(self, place: np.ndarray, line: Line) -> Taps:
+    def _plan(self, line: Line, dtype: np.dtype) -> Plan:
+        if line.size == 0:
+            raise ValueError(f"Resize: an empty axis cannot have {line.out} elements")
+        # Further outside there is only the edge.
+        place = np.clip(self._places(line), -line.size, 2 * line.size)
         if self.mode == "nearest":
-            return nearest(place, line.size, self.rounding)
+            rounding = self.rounding
+            if rounding == OLD_ROUNDING:
+                rounding = "floor" if line.scale >= 1 else "ceil"
+            return nearest(place, line.size, rounding, dtype)
         stretch = max(1.0, 1 / line.scale) if self.antialias else 1.0
 
         def kernel(distance: np.ndarray) -> np.ndarray:
@@ -167,7 +173,7 @@ class Resize(Operation):
             return keys(distance / stretch, self.cubic)
 
         radius = stretch if self.mode == "linear" else 2 * stretch
-        return interpolated(place, line.size, kernel, radius, self.exclude_outside)
+        return interpolated(place, line.size, kernel, radius, self.exclude_outside, dtype)
 
     def _outside(self, lines: dict[int, Line]) -> Iterator[tuple]:
         """The parts of the result that lie outside the input, and are not interpolated."""
@@ -182,11 +188,17 @@ class Resize(Operation):
         return f"{self.mode}, coordinates={self.coordinates}"
 
 
-def _numbers(name: str, given: np.ndarray, count: int) -> list:
-    """The scales or sizes, checked."""
-    if given.size != count or not (np.isfinite(given) & (given > 0)).all():
-        raise ValueError(f"Resize: {name} must be {count} positive numbers, got {given.tolist()}")
-    return given.ravel().tolist()
+def _numbers(name: str, given: np.ndarray, before: list[int]) -> list:
+    """The scales or sizes, checked; an empty axis stays so."""
+    if (
+        given.shape != (len(before),)
+        or not np.isfinite(given).all()
+        or not ((given > 0) | ((given == 0) & np.equal(before, 0))).all()
+    ):
+        raise ValueError(
+            f"Resize: {name} must be {len(before)} positive numbers, got {given.tolist()}"
+        )
+    return given.tolist()
 
 
 @operator("Resize", kernels=True)
@@ -224,7 +236,7 @@ def upsample(node: OnnxNode) -> Placed:
     mode = {"bilinear": "linear"}.get(node.attribute("mode"), node.attribute("mode"))
     if mode not in ("nearest", "linear"):
         raise node.unsupported(mode)
-    module = Resize(mode, "asymmetric", "floor")
+    module = Resize(mode, "asymmetric", OLD_ROUNDING)
     if node.version == 1:
         factors = [1, 1, node.attribute("height_scale"), node.attribute("width_scale")]
         return module, (node.inputs[0], None, node.define("scales", factors, np.float32))

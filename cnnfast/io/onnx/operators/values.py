@@ -81,3 +81,9 @@ def constant_of_shape(node: OnnxNode) -> Placed:
     if value.size != 1:
         raise ValueError(f"value must be one number, got shape {value.shape}")
     return ConstantOfShape(value), node.inputs
+
+
+@operator("Range")
+def range_(node: OnnxNode) -> Placed:
+    node.ignore("stash_type")  # numbers are made in 64 bits
+    return Range(), node.inputs

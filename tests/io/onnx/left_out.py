@@ -25,7 +25,7 @@ _REASONS = {
         Acos Acosh Asin Asinh Atan Atanh Cos Cosh Sin Sinh Tan BitCast BitShift BitwiseAnd
         BitwiseNot BitwiseOr BitwiseXor CenterCropPad Compress CumProd CumSum Det Einsum EyeLike
         GatherElements GatherND Hardmax IsInf IsNaN LpNormalization MeanVarianceNormalization
-        NonZero OneHot Range ReverseSequence Scatter ScatterElements ScatterND Shrink TopK Trilu
+        NonZero OneHot ReverseSequence Scatter ScatterElements ScatterND Shrink TopK Trilu
         Unique""",
     "random: nothing to compare with": "Bernoulli RandomUniformLike",
     "files of images: Pillow reads them": "ImageDecoder",
@@ -42,4 +42,12 @@ OPERATORS = {name: reason for reason, names in _REASONS.items() for name in name
 CASES = {
     "test_identity_opt": "an optional value, not an array",
     "test_identity_sequence": "a sequence of arrays, not an array",
+}
+
+#: Cases that pass with another relative tolerance than the 0.001 of the project's own runner.
+LOOSER = {
+    "test_attention_4d_causal_fp16_expanded": (
+        0.002,
+        "2 of 192 values differ by one unit in the last place of float16, which is more than 0.001",
+    ),
 }

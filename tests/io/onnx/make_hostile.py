@@ -45,13 +45,12 @@ def repeated(part: str) -> ModelProto:
 
 
 def overlapping() -> ModelProto:
-    """Tensors that together claim more than their file has."""
+    """Tensors of 8 and of 4 bytes, in a file of 8."""
     made = model("a = Add(x, v) y = Add(a, w)")
-    for name, offset in (("v", 0), ("w", 4)):
-        made.graph.initializer.append(
-            external(OUTSIDE, offset=offset, length=8).graph.initializer[0]
-        )
-        made.graph.initializer[-1].name = name
+    for name, size in (("v", 2), ("w", 1)):
+        tensor = external(OUTSIDE).graph.initializer[0]
+        tensor.name, tensor.dims[0] = name, size
+        made.graph.initializer.append(tensor)
     return made
 
 
@@ -159,7 +158,7 @@ FILES = {
     ),
     "tensors_overlap.onnx": (
         overlapping().SerializeToString(deterministic=True),
-        "which has 8",
+        "claim more bytes together than the 8",
     ),
 }
 

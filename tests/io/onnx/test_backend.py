@@ -53,7 +53,13 @@ def failures(chosen: list[Case], test) -> list[str]:
 
 
 def runnable() -> list[Case]:
-    return [c for c in cases.all_cases() if is_known(c) and c.name not in left_out.CASES]
+    """The cases that must pass, in the tolerance that each has."""
+    chosen = []
+    for case in cases.all_cases():
+        if is_known(case) and case.name not in left_out.CASES:
+            rtol, _ = left_out.LOOSER.get(case.name, (case.rtol, ""))
+            chosen.append(case._replace(rtol=rtol))
+    return chosen
 
 
 def test_every_promised_operator_is_there():
@@ -62,7 +68,7 @@ def test_every_promised_operator_is_there():
 
 def test_cases():
     chosen = runnable()
-    assert len(chosen) >= 200
+    assert len(chosen) >= 1200
     assert failures(chosen, lambda case: run(network(case), case)) == []
 
 
@@ -75,7 +81,7 @@ def test_cases_with_weights_in_the_file():
 
     chosen = [c for c in runnable() if len(c.data) == 1 and len(c.data[0][0]) > 1]
     chosen = [c for c in chosen if all(x.dtype.kind != "O" for x in c.data[0][0])]
-    assert len(chosen) >= 100
+    assert len(chosen) >= 600
     assert failures(chosen, test) == []
 
 
@@ -105,7 +111,8 @@ def test_the_list_of_what_is_left_out_is_complete():
     every = cases.all_cases()
     missing = {name for case in every for name in case.operators} - {*OPERATORS, "Constant"}
     assert missing == set(left_out.OPERATORS)
-    assert set(left_out.CASES) <= {case.name for case in every if is_known(case)}
+    known = {case.name for case in every if is_known(case)}
+    assert {*left_out.CASES, *left_out.LOOSER} <= known
 
 
 def test_gradients():

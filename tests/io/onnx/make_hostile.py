@@ -88,6 +88,10 @@ GRAPHS = {
     "value_missing_aside": (model("y = Relu(x) z = Relu(nowhere)"), "nothing gives"),
     "value_twice": (model("y = Relu(x) y = Exp(x)"), "two nodes give 'y'"),
     "value_shadows_an_input": (model("x = Relu(x) y = Relu(x)"), "two nodes give 'x'"),
+    "value_shadows_a_constant": (
+        model("w = Relu(x) y = Add(x, w)", initialisers="<float[1] w = {1}>"),
+        "what is a constant",
+    ),
     "input_twice": (repeated("input"), "two inputs"),
     "constant_twice": (repeated("initializer"), "two constants"),
     "output_missing": (model("z = Relu(x)"), "nothing gives"),

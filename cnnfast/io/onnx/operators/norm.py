@@ -21,6 +21,7 @@ from cnnfast.functional import (
 from cnnfast.io.onnx.node import OnnxNode
 from cnnfast.io.onnx.operation import Operation, adopt
 from cnnfast.io.onnx.operators._arrays import sum_to
+from cnnfast.io.onnx.operators._ranks import AnyRank
 from cnnfast.io.onnx.registry import Placed, operator
 
 
@@ -123,10 +124,8 @@ def batch_normalization(node: OnnxNode) -> Placed:
 # ---------------------------------------------------------------------------- instance, group
 
 
-class InstanceNorm(nn.InstanceNorm2d):
+class InstanceNorm(AnyRank, nn.InstanceNorm2d):
     """`nn.InstanceNorm2d` for (N, C, ...)."""
-
-    dimensions = (3, 4, 5)  # type: ignore[assignment]
 
 
 class InstanceNormalization(Operation):

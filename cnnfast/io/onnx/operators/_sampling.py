@@ -1,4 +1,4 @@
-"""Where a resized axis takes its elements from."""
+"""Resampling along any axes: where the elements of a result come from, and how they are weighed."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def apply(str operation, y, a, b=None, double p=0, double q=0):
     items = share_out(&work)
     with nogil:
         parallel(
-            run_item, &work, items,
+            run_item, &work, sizeof(work), items,
             threads_for(<double> items * work.rows * work.columns * WORK),
         )
 

@@ -187,7 +187,10 @@ cdef void sum_products(Norm* norm) noexcept nogil:
 
 cdef void run_sums(Norm* norm) noexcept nogil:
     cdef Py_ssize_t items = (norm.sets + norm.at_once - 1) // norm.at_once * norm.parts
-    parallel(sum_item, norm, items, threads_for(2.0 * norm.sets * norm.rows * norm.length))
+    parallel(
+        sum_item, norm, sizeof(norm[0]), items,
+        threads_for(2.0 * norm.sets * norm.rows * norm.length),
+    )
 
 
 cdef void sum_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
@@ -337,7 +340,7 @@ cdef void run_map(Norm* norm) noexcept nogil:
     norm.at_once = max(1, ITEM // length)
     norm.parts = (runs_of_an_image(norm) + norm.at_once - 1) // norm.at_once
     parallel(
-        map_item, norm, norm.batch * norm.parts,
+        map_item, norm, sizeof(norm[0]), norm.batch * norm.parts,
         threads_for(2.0 * norm.sets * norm.rows * norm.length),
     )
 

@@ -34,6 +34,8 @@ from cnnfast.nn.norm import (
 )
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
@@ -47,6 +49,8 @@ __all__ = [
     "GELU",
     "SELU",
     "Add",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "AvgPool2d",
     "Backward",
     "BatchNorm1d",

@@ -17,6 +17,7 @@ from cnnfast.nn.activation import (
     Tanh,
 )
 from cnnfast.nn.backward import Backward
+from cnnfast.nn.channels import ZeroPadChannels
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.dropout import Dropout
@@ -48,9 +49,9 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
-    "Add",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
+    "Add",
     "AvgPool2d",
     "Backward",
     "BatchNorm1d",
@@ -88,5 +89,6 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "ZeroPadChannels",
     "init",
 ]

@@ -26,6 +26,12 @@ from cnnfast.functional.activation.sigmoid import (
 )
 from cnnfast.functional.activation.softplus import softplus, softplus_backward
 from cnnfast.functional.activation.tanh import tanh, tanh_backward
+from cnnfast.functional.adaptive_pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_backward,
+)
 from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.combine import add, add_backward, concat, concat_backward
@@ -64,6 +70,10 @@ from cnnfast.functional.softmax import (
 )
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
     "add",
     "add_backward",
     "avg_pool2d",

@@ -135,8 +135,8 @@ def window(
     function : str
         The public function's name, for the messages.
     ceil_mode : bool
-        Keep a last window that runs past the end, if it starts inside the input or its padding
-        before it (torch's rule).
+        Keep a last window that runs past the end, by less than a stride, if it starts inside the
+        input or its padding before it (torch's rule).
     strict : bool
         Raise where the windows do not fit the padded input exactly, as the notes demand.
     pooling : bool
@@ -163,7 +163,8 @@ def _place(function, size, kernel, strides, sides, dilations, ceil_mode, strict,
         before, after = sides[i]
         axis = Axis(size[i], kernel[i], strides[i], before, after, dilations[i], 0)
         room = axis.padded - axis.span
-        if room < 0:
+        overhangs = ceil_mode and not strict and room > -axis.stride
+        if room < 0 and not overhangs:
             dilated = f" with dilation {axis.dilation}" if axis.dilation > 1 else ""
             raise ValueError(
                 f"{function}: kernel_size {kernel}{dilated} spans {axis.span} {what}, "

@@ -156,23 +156,42 @@ def max_pool2d_backward(
     array([[ 0.,  0.],
            [10.,  0.]])
     """
-    name = "max_pool2d_backward"
-    grad = float_array(name, "grad", grad, 4)
-    if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu":
-        what = getattr(indices, "dtype", type(indices).__name__)
-        raise TypeError(f"{name}: indices must be an integer array, got {what}")
-    same_shape(name, "indices", indices, grad.shape, "that of grad")
-    input_shape = _input_shape(name, input_shape, grad)
+    return route_by_index("max_pool2d_backward", grad, indices, input_shape)
+
+
+def route_by_index(
+    function: str,
+    grad: np.ndarray,
+    indices: np.ndarray,
+    input_shape: tuple[int, ...],
+    channels_last: bool | None = None,
+) -> np.ndarray:
+    """Add each gradient to the element of its plane that its index names.
+
+    The result is in the memory order of `grad` unless another is given.
+    """
+    grad = float_array(function, "grad", grad, 4)
+    check_indices(function, indices, grad.shape, "that of grad")
+    input_shape = _input_shape(function, input_shape, grad)
     if grad.size and 0 in input_shape:
-        raise ValueError(f"{name}: input_shape {input_shape} has no elements to route to")
-    gx = empty_image(input_shape, grad.dtype, is_channels_last(grad))
+        raise ValueError(f"{function}: input_shape {input_shape} has no elements to route to")
+    channels_last = is_channels_last(grad) if channels_last is None else channels_last
+    gx = empty_image(input_shape, grad.dtype, channels_last)
     outside = _scatter.scatter(grad, np.require(indices, np.int64, "A"), gx)
     if outside:
         raise ValueError(
-            f"{name}: {outside} of the indices lie outside "
+            f"{function}: {outside} of the indices lie outside "
             f"0..{input_shape[2] * input_shape[3] - 1}, the plane of input_shape {input_shape}"
         )
     return gx
+
+
+def check_indices(function: str, indices: np.ndarray, shape: tuple[int, ...], why: str) -> None:
+    """Check that `indices` is an integer array of `shape`."""
+    if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu":
+        what = getattr(indices, "dtype", type(indices).__name__)
+        raise TypeError(f"{function}: indices must be an integer array, got {what}")
+    same_shape(function, "indices", indices, shape, why)
 
 
 def max_pool2d_routed(
@@ -192,24 +211,42 @@ def max_pool2d_routed(
     x, win = pool_arguments(
         "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode, strict
     )
-    few_taps = win.rows.kernel * win.columns.kernel <= BYTE_TAPS
-    y, winners = (_numbered if few_taps else _indexed)(x, win)
+    if win.rows.kernel * win.columns.kernel > BYTE_TAPS:
+        y, indices = _indexed(x, win)
+        return y, index_route("max_pool2d_backward", indices, x)
+    y, winners = _numbered(x, win)
     shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
 
     def route(grad: np.ndarray) -> np.ndarray:
-        name = "max_pool2d_backward"
-        grad = float_array(name, "grad", grad, 4)
-        same_shape(name, "grad", grad, winners.shape, "the output's shape")
-        if grad.dtype != dtype:
-            raise TypeError(f"{name}: grad is {grad.dtype}, but what was pooled is {dtype}")
+        grad = _matching("max_pool2d_backward", grad, winners.shape, dtype)
         gx = empty_image(shape, dtype, channels_last)
-        if few_taps:
-            _kernels.max_pool_backward(in_order(grad, channels_last), winners, gx, *win)
-        else:
-            _scatter.scatter(grad, winners, gx)
+        _kernels.max_pool_backward(in_order(grad, channels_last), winners, gx, *win)
         return gx
 
     return y, route
+
+
+def index_route(
+    function: str, indices: np.ndarray, x: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what takes a gradient back to `x` by the indices of its pooling."""
+    shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
+
+    def route(grad: np.ndarray) -> np.ndarray:
+        grad = _matching(function, grad, indices.shape, dtype)
+        return route_by_index(function, grad, indices, shape, channels_last)
+
+    return route
+
+
+def _matching(
+    function: str, grad: np.ndarray, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    grad = float_array(function, "grad", grad, 4)
+    same_shape(function, "grad", grad, shape, "the output's shape")
+    if grad.dtype != dtype:
+        raise TypeError(f"{function}: grad is {grad.dtype}, but what was pooled is {dtype}")
+    return grad
 
 
 def _numbered(x: np.ndarray, win: Window) -> tuple[np.ndarray, np.ndarray]:

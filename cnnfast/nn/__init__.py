@@ -17,6 +17,7 @@ from cnnfast.nn.activation import (
     Tanh,
 )
 from cnnfast.nn.backward import Backward
+from cnnfast.nn.channels import ZeroPadChannels
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.dropout import Dropout
@@ -34,6 +35,8 @@ from cnnfast.nn.norm import (
 )
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
@@ -46,6 +49,8 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "Add",
     "AvgPool2d",
     "Backward",
@@ -84,5 +89,6 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "ZeroPadChannels",
     "init",
 ]

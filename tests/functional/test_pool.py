@@ -650,6 +650,29 @@ def test_windows_that_do_not_fit(pool):
     pool(x[:, :, :9], 3, 2, strict=True)
 
 
+@each_order
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "out"),
+    [(1, 2, 2, 0, 1), (1, 3, 3, 0, 1), (2, 3, 2, 0, 1), (3, 5, 3, 0, 1), (1, 4, 2, 1, 1)],
+)
+def test_ceil_mode_of_an_image_smaller_than_the_window(size, kernel, stride, padding, out, order):
+    """The last stages of a network on a small image: torch keeps one window that overhangs."""
+    x = ORDERS[order](integers(2, 3, size, size))
+    check_max_pool(x, order, kernel, stride, padding, 1, ceil_mode=True)
+    check_avg_pool(x, order, kernel, stride, padding, True, False)
+    check_avg_pool(x, order, kernel, stride, padding, True, True)
+    assert max_pool2d(x, kernel, stride, padding, ceil_mode=True).shape == (2, 3, out, out)
+    with pytest.raises(ValueError, match=r"more than the \d of the padded input"):
+        max_pool2d(x, kernel, stride, padding)
+    with pytest.raises(ValueError, match=r"more than the \d of the padded input"):
+        max_pool2d(x, kernel, stride, padding, ceil_mode=True, strict=True)
+
+
+def test_ceil_mode_overhangs_by_less_than_a_stride():
+    with pytest.raises(ValueError, match="spans 4 rows, more than the 2 of the padded input"):
+        max_pool2d(random(1, 1, 2, 2), 4, 2, ceil_mode=True)
+
+
 def test_no_warnings_of_numpy():
     """NaN and infinity are values like others, zeros have a norm."""
     x = np.array([[[[np.nan, np.inf], [-np.inf, 0.0]]]], np.float32)

@@ -76,6 +76,16 @@ LAYERS = {
     ),
     "global average": (nn.GlobalAvgPool2d, IMAGE, lambda layer, x: functional.global_avg_pool2d(x)),
     "global maximum": (nn.GlobalMaxPool2d, IMAGE, lambda layer, x: functional.global_max_pool2d(x)),
+    "adaptive average": (
+        lambda: nn.AdaptiveAvgPool2d((3, 4)),
+        IMAGE,
+        lambda layer, x: functional.adaptive_avg_pool2d(x, (3, 4)),
+    ),
+    "adaptive maximum": (
+        lambda: nn.AdaptiveMaxPool2d((3, 4)),
+        IMAGE,
+        lambda layer, x: functional.adaptive_max_pool2d(x, (3, 4)),
+    ),
     "flatten": (nn.Flatten, IMAGE, lambda layer, x: x.reshape(2, -1)),
     "relu": (nn.ReLU, IMAGE, lambda layer, x: functional.relu(x)),
     "leaky relu": (

@@ -5,5 +5,6 @@ model -> fuse.py (fewer, larger steps) -> arena.py (where each value lies)
 """
 
 from cnnfast.inference.plan import Plan, compile
+from cnnfast.inference.profile import Profile, StepTime
 
-__all__ = ["Plan", "compile"]
+__all__ = ["Plan", "Profile", "StepTime", "compile"]

@@ -68,13 +68,16 @@ def survey(net: Trace, inputs: Sequence[np.ndarray]) -> dict[str, Value]:
 def _viewed(
     array: np.ndarray, call: Call, arrays: dict[str, np.ndarray], inputs: Sequence[str]
 ) -> str | None:
-    """The value that a layer gave a view of, as `Flatten` does of 1x1 images."""
-    if not isinstance(call.module, nn.Flatten):
-        return None
-    (source,) = call.sources
-    if source is None or source in inputs or not np.shares_memory(array, arrays[source]):
-        return None
-    return source
+    """The value that a layer gave back, maybe as another shape: `Flatten` does, of 1x1 images."""
+    for source in call.sources:
+        if source is None or source in inputs:
+            continue
+        there = arrays[source]
+        flat = isinstance(call.module, nn.Flatten) and array.flags.c_contiguous
+        same = array.shape == there.shape and array.strides == there.strides
+        if (flat or same) and array.ctypes.data == there.ctypes.data:
+            return source
+    return None
 
 
 def nest_concatenated(net: Trace, values: dict[str, Value]) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 from cnnfast._ext.threads import get_num_threads
 from cnnfast.functional._arguments import FLOATS, is_channels_last
 from cnnfast.inference.fuse import fuse
+from cnnfast.inference.profile import Profile, profile
 from cnnfast.inference.program import Program
 from cnnfast.nn import Module
+from cnnfast.nn.module import positive
 
 # Programs kept for batch sizes, memory orders and thread counts.
 MOST_PROGRAMS = 8
@@ -110,6 +112,7 @@ class Plan:
         self._shapes, self._dtype = shapes, dtype
         self._parameters = tuple(model.parameters())
         self._versions = [p.version for p in self._parameters]
+        self._buffers = [(m, n, getattr(m, n)) for m in model.modules() for n in m._buffers]
         self._programs: OrderedDict[tuple, Program] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -133,7 +136,7 @@ class Plan:
         TypeError, ValueError
             An input or `out` does not fit.
         RuntimeError
-            The model's parameters have changed since the plan was made.
+            The model's parameters or statistics have changed since the plan was made.
         """
         self._check_versions()
         arrays = [self._checked(i, x) for i, x in enumerate(inputs)]
@@ -146,22 +149,54 @@ class Plan:
             copies = tuple(y.copy(order="K") for y in outputs)
         return copies[0] if len(copies) == 1 else copies
 
-    def prepare(self, batch: int | None = None) -> None:
-        """Do now what the first call with `batch` images would do (for C-contiguous input)."""
-        arrays = [
-            np.zeros([(batch or 1) if n is None else n for n in shape], self._dtype)
-            for shape in self._shapes
-        ]
+    def prepare(self, batch: int = 1) -> None:
+        """Do now what the first call with `batch` images in C order would do."""
+        arrays = [np.zeros(size, self._dtype) for size in self._sizes(batch)]
         with self._lock:
             self._program(arrays)
 
+    def profile(self, *inputs: np.ndarray, repeats: int = 10) -> Profile:
+        """Measure every step on `inputs`: the least time of `repeats` runs.
+
+        Returns
+        -------
+        Profile
+            A `StepTime` for each step; printed, a table of names, kernels, shapes and times.
+        """
+        self._check_versions()
+        arrays = [self._checked(i, x) for i, x in enumerate(inputs)]
+        with self._lock:
+            return profile(self._program(arrays), arrays, positive("profile", "repeats", repeats))
+
+    def explain(self, batch: int = 1) -> str:
+        """Say what each step is, with its kernel, bytes and share of the time, for so many images.
+
+        The times are measured, on random inputs; `batch` matters where N was left open.
+
+        Examples
+        --------
+        >>> import cnnfast
+        >>> from cnnfast import models
+        >>> plan = cnnfast.compile(models.lenet5(), (1, 1, 28, 28))
+        >>> print(plan.explain())  # doctest: +ELLIPSIS
+        relu1    Conv2d+ReLU, ...
+        """
+        rng = np.random.default_rng(0)
+        return str(
+            self.profile(*(rng.standard_normal(s).astype(self._dtype) for s in self._sizes(batch)))
+        )
+
+    def _sizes(self, batch: int) -> list[tuple[int, ...]]:
+        return [tuple(batch if n is None else n for n in shape) for shape in self._shapes]
+
     def _check_versions(self) -> None:
-        for parameter, version in zip(self._parameters, self._versions, strict=True):
-            if parameter.version != version:
-                raise RuntimeError(
-                    "plan: the model's parameters have changed since the plan was made; "
-                    "call cnnfast.compile again"
-                )
+        if [p.version for p in self._parameters] != self._versions or any(
+            getattr(module, name) is not array for module, name, array in self._buffers
+        ):
+            raise RuntimeError(
+                "plan: the model's weights have changed since the plan was made; "
+                "call cnnfast.compile again"
+            )
 
     def _checked(self, i: int, x: np.ndarray) -> np.ndarray:
         """Check an input; copy it if its memory is in an order that no program is made for."""

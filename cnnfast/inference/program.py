@@ -21,6 +21,8 @@ class Program:
 
     Attributes
     ----------
+    inputs, outputs : tuple of str
+        Names of values.
     steps : list of Step
     arrays : dict of str to numpy.ndarray
         The values that the steps read and write.
@@ -29,7 +31,7 @@ class Program:
     """
 
     def __init__(self, net: Trace, inputs: Sequence[np.ndarray]) -> None:
-        self._inputs, self._outputs = net.inputs, net.outputs
+        self.inputs, self.outputs = net.inputs, net.outputs
         values = survey(net, inputs)
         nest_concatenated(net, values)
         self.arrays, block = place(net, values)
@@ -56,7 +58,7 @@ class Program:
     def _verified(self, steps: list[Step]) -> list[Step]:
         """Run each step; one that does not give the very same as its module is not recorded."""
         rng = np.random.default_rng(0)
-        samples = [np.empty_like(self.arrays[name]) for name in self._inputs]
+        samples = [np.empty_like(self.arrays[name]) for name in self.inputs]
         for sample in samples:
             sample[...] = rng.standard_normal(sample.shape)
         self._take(samples)
@@ -90,12 +92,12 @@ class Program:
             yield partial(self._recording.run, first, last)
 
     def _take(self, inputs: Sequence[np.ndarray]) -> None:
-        for slot, (name, x) in enumerate(zip(self._inputs, inputs, strict=True)):
+        for slot, (name, x) in enumerate(zip(self.inputs, inputs, strict=True)):
             self.arrays[name] = x
             self._recording.move(slot, x.ctypes.data)
 
     def _forget_inputs(self) -> None:
-        for name in self._inputs:
+        for name in self.inputs:
             del self.arrays[name]
 
     def run(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -103,7 +105,7 @@ class Program:
         self._take(inputs)
         for action in self._actions:
             action()
-        outputs = tuple(self.arrays[name] for name in self._outputs)
+        outputs = tuple(self.arrays[name] for name in self.outputs)
         self._forget_inputs()
         return outputs
 

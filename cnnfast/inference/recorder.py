@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from cnnfast.functional._arguments import placed_in
 from cnnfast.inference.fuse import FusedConv2d
 from cnnfast.nn.trace import Call
 
-# Layers whose forward pass is kernels alone. (Matrix products by NumPy are no kernels.)
+# Layers whose forward pass is kernels alone, which read no array but the layer's own, its inputs
+# and its output: one that NumPy made on the way would be gone when they run.
 RECORDABLE = (
     FusedConv2d,
     nn.Conv2d,
@@ -86,23 +87,36 @@ def _record(call: Call, values: Mapping[str, np.ndarray]) -> bool:
     if call.name not in values:
         return False
     out = values[call.name]
+    if isinstance(module, nn.Concatenate) and out.ndim == 4:
+        return _join(out, arguments)
+    if any(a is not None and a.ctypes.data == out.ctypes.data for a in arguments):
+        return True  # a view of what it takes: there is nothing to do
     if isinstance(module, nn.Flatten):
         return _copy(out.reshape(arguments[0].shape), arguments[0])
-    if isinstance(module, nn.Concatenate) and out.ndim == 4:
-        end = 0
-        for part in arguments:
-            start, end = end, end + part.shape[1]
-            if not _copy(out[:, start:end], part):
-                return False
-        return True
-    if type(module) not in RECORDABLE:
+    if type(module) not in RECORDABLE or not _kernels_alone(module, arguments, out):
         return False
     with placed_in(out):
-        return module(*arguments) is out
+        return module(*arguments).ctypes.data == out.ctypes.data
+
+
+def _kernels_alone(module: nn.Module, arguments: Sequence[np.ndarray], out: np.ndarray) -> bool:
+    """Whether these arguments, too, are such that NumPy has no part in it."""
+    if isinstance(module, nn.Conv2d):
+        laid_out = all(residual.strides == out.strides for residual in arguments[1:])
+        return module.algorithm != "im2col" and laid_out
+    return True
+
+
+def _join(out: np.ndarray, parts: Sequence[np.ndarray]) -> bool:
+    """Put parts behind each other along the channels, as far as they do not lie there already."""
+    end = 0
+    for part in parts:
+        start, end = end, end + part.shape[1]
+        if out[:, start:end].ctypes.data != part.ctypes.data:
+            _copy(out[:, start:end], part)
+    return True
 
 
 def _copy(to: np.ndarray, source: np.ndarray) -> bool:
-    """Copy, unless it lies there already."""
-    if to.ctypes.data != source.ctypes.data:
-        _elementwise.apply("copy", to, source)
+    _elementwise.apply("copy", to, source)
     return True

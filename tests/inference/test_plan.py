@@ -74,7 +74,7 @@ def test_equals_the_model(isa, dtype):
 def test_all_of_it_is_recorded():
     plan = cnnfast.compile(network(), (2, 3, 8, 8))
     assert [step.call.name for step in steps(plan) if step.run] == []
-    assert "winograd" in plan.explain(2)
+    assert "depthwise" in plan.explain(2)
     assert "LocalResponseNorm" in plan.explain(2)
 
 

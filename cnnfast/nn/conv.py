@@ -7,6 +7,7 @@ from numpy.typing import DTypeLike
 
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
 from cnnfast.functional._window import Padding, Pair, window
+from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.functional.conv import conv2d_backward, conv2d_packed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_normal
@@ -100,6 +101,9 @@ class Conv2d(Module):
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        return self._compute(x, relu=False)
+
+    def _compute(self, x: np.ndarray, relu: bool) -> np.ndarray:
         return conv2d_packed(
             x,
             self.weight.data,
@@ -112,18 +116,26 @@ class Conv2d(Module):
             memory_format="channels_last",
             algorithm=self.algorithm,
             packed=self.weight.packed,
+            relu=relu,
         )
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        return self.forward_fused(x, relu=False)
+
+    def forward_fused(self, x: np.ndarray, *, relu: bool) -> tuple[np.ndarray, Backward]:
+        """``forward``, and max(0, y) if `relu`: see `nn.fusion`."""
         weight = self.weight.data
         arguments = (self.stride, self.padding, self.dilation, self.groups)
         algorithm = self.algorithm
+        y = self._compute(x, relu)
+        rectified = y if relu else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
+            if rectified is not None:
+                grad = relu_backward(grad, rectified)
             return conv2d_backward(grad, x, weight, *arguments, needs=needs, algorithm=algorithm)
 
-        backward = Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
-        return self(x), backward
+        return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
 
     def extra_repr(self) -> str:
         parts = [

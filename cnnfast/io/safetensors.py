@@ -73,8 +73,8 @@ def _writable_name(name: str) -> str:
 
 
 def _plain(name: str, array: np.ndarray) -> np.ndarray:
-    """Give C order and native byte order: the library writes the memory as it lies."""
-    plain = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    """Give C order: the library writes the memory as it lies."""
+    plain = np.asarray(array, order="C")
     if plain.dtype.name not in _KINDS.values():
         raise TypeError(f"save_weights: {name}: a .safetensors file cannot hold {plain.dtype}")
     return plain

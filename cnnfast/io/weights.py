@@ -114,7 +114,8 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         return form.read(path)
     except ValueError as error:
-        raise ValueError(f"load_weights: {path}: {error}") from error
+        # Some errors quote the file at length.
+        raise ValueError(f"load_weights: {path}: {error!s:.500}") from error
 
 
 def _format_of(function: str, path: Path, endings: Sequence[str]) -> ModuleType:

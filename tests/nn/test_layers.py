@@ -563,8 +563,8 @@ def test_bad_constructor_arguments(build, error, message):
         (nn.Conv1d(2, 4, 3, groups=2), "2, 4, kernel_size=(3,), stride=(1,), groups=2"),
         (
             nn.Conv3d(1, 1, 1, dilation=(1, 2, 1), bias=False, strict=True),
-            "1, 1, kernel_size=(1, 1, 1), stride=(1, 1, 1), dilation=(1, 2, 1), strict=True, "
-            "bias=False",
+            "1, 1, kernel_size=(1, 1, 1), stride=(1, 1, 1), dilation=(1, 2, 1), bias=False, "
+            "strict=True",
         ),
         (
             nn.ConvTranspose2d(1, 2, 3, 2, 1, (0, 1)),

@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 EXT = "cnnfast/_ext"
 SOURCES = {
     "dispatch": sorted(glob(f"{EXT}/simd/*.c")),
-    "threads": [f"{EXT}/parallel.c"],
+    "threads": [f"{EXT}/parallel.c", f"{EXT}/recording.c"],
     "columns": [],
     "conv": [],
     "conv_few": [],

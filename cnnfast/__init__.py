@@ -4,6 +4,7 @@ cnnfast.functional   stateless operations, forward and backward
 cnnfast.nn           layers         cnnfast.models   networks
 cnnfast.optim        optimizers     cnnfast.data     data sets and batches
 cnnfast.training     the loop       cnnfast.io       weights and networks in files
+cnnfast.inference    networks compiled into plans
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 
@@ -27,17 +28,20 @@ from cnnfast._ext.workspace import empty_cache, memory_stats
 from cnnfast._version import version as __version__
 
 if TYPE_CHECKING:
-    from cnnfast import data, functional, io, models, nn, optim, training
+    from cnnfast import data, functional, inference, io, models, nn, optim, training
     from cnnfast.functional import explain_conv2d, set_conv_precision
+    from cnnfast.inference import compile
     from cnnfast.io import load_onnx, load_weights, save_weights
 
 __all__ = [
     "__version__",
+    "compile",
     "data",
     "empty_cache",
     "explain_conv2d",
     "functional",
     "get_num_threads",
+    "inference",
     "io",
     "load_onnx",
     "load_weights",
@@ -53,8 +57,9 @@ __all__ = [
 ]
 
 # Loaded when first asked for, so that `import cnnfast` costs next to nothing.
-_SUBPACKAGES = ("data", "functional", "io", "models", "nn", "optim", "training")
+_SUBPACKAGES = ("data", "functional", "inference", "io", "models", "nn", "optim", "training")
 _HOMES = {
+    "compile": "inference",
     "explain_conv2d": "functional",
     "load_onnx": "io",
     "load_weights": "io",

@@ -64,7 +64,7 @@ cdef int run(Image x, Image columns, Axis rows, Axis cols, cf_task task) except 
     space = allocate(threads * job.scratch_bytes)
     job.scratch = space
     with nogil:
-        parallel(task, &job, x.n * ((x.c + job.planes - 1) // job.planes), threads)
+        parallel(task, &job, sizeof(job), x.n * ((x.c + job.planes - 1) // job.planes), threads)
         release(space)
     return 0
 

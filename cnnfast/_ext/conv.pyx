@@ -16,7 +16,7 @@ from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport (
-    TILE_BYTES, allocate, pack_tile, release, rounded_up,
+    TILE_BYTES, allocate, allocate_both, pack_tile, release, release_both, rounded_up,
 )
 
 cdef enum:
@@ -174,7 +174,6 @@ cdef int run(Conv* conv, const char* bias, Py_ssize_t bias_step) except -1:
     """Plan, and compute every block."""
     cdef int threads
     cdef Py_ssize_t items, channels
-    cdef char* space
     if conv.y.n == 0:
         return 0
     conv.k = conv.panels.k
@@ -188,11 +187,11 @@ cdef int run(Conv* conv, const char* bias, Py_ssize_t bias_step) except -1:
     items = conv.y.n * (1 if conv.panels.depthwise else conv.panels.groups) * (
         conv.row_blocks * conv.col_blocks * conv.panel_chunks
     )
-    space = layout(conv, threads)
+    layout(conv, threads)
     pad_bias(conv, bias, bias_step)
     with nogil:
-        parallel(compute_item, conv, items, threads)
-        release(space)
+        parallel(compute_item, conv, sizeof(conv[0]), items, threads)
+        release_both(conv.bias, conv.scratch)
     return 0
 
 
@@ -220,7 +219,7 @@ cdef char* pack(Packing* packing) except NULL:
     cdef int threads = threads_for(<double> items * panels.bytes)
     panels.data = space
     with nogil:
-        parallel(pack_panel, packing, items, threads)
+        parallel(pack_panel, packing, sizeof(packing[0]), items, threads)
     return space
 
 
@@ -303,8 +302,8 @@ cdef void plan_blocks(Conv* conv, int threads) noexcept:
         conv.panel_chunks = min((wanted + items - 1) // items, conv.panels.count)
 
 
-cdef char* layout(Conv* conv, int threads) except NULL:
-    """Lay out what the tiles read, and allocate bias, tap offsets and scratch in one block."""
+cdef int layout(Conv* conv, int threads) except -1:
+    """Lay out what the tiles read, and allocate bias and tap offsets in one block, and scratch."""
     cdef Image* x = &conv.x
     cdef Py_ssize_t itemsize = x.itemsize, r, s, bias_bytes, taps_bytes
     cdef Py_ssize_t channels = conv.panels.width if conv.panels.depthwise else conv.panels.c_in
@@ -314,7 +313,6 @@ cdef char* layout(Conv* conv, int threads) except NULL:
     cdef Py_ssize_t in_cols = (
         (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1
     )
-    cdef char* space
     conv.direct = (
         not conv.panels.depthwise and x.sc == itemsize and x.sw % ALIASING != 0
         and stays_inside(&conv.rows) and stays_inside(&conv.cols)
@@ -342,16 +340,16 @@ cdef char* layout(Conv* conv, int threads) except NULL:
         * conv.panels.width * itemsize, 64
     )
     taps_bytes = rounded_up(conv.n_taps * sizeof(Py_ssize_t), 64)
-    space = allocate(bias_bytes + taps_bytes + threads * conv.scratch_bytes)
-    conv.bias = space
-    conv.taps = <Py_ssize_t*> (space + bias_bytes)
-    conv.scratch = space + bias_bytes + taps_bytes
+    allocate_both(
+        bias_bytes + taps_bytes, &conv.bias, threads * conv.scratch_bytes, &conv.scratch
+    )
+    conv.taps = <Py_ssize_t*> (conv.bias + bias_bytes)
     for r in range(conv.rows.kernel):
         for s in range(conv.n_taps // conv.rows.kernel):
             conv.taps[r * (conv.n_taps // conv.rows.kernel) + s] = (
                 r * conv.rows.dilation * conv.row_bytes + s * conv.cols.dilation * conv.pixel_bytes
             )
-    return space
+    return 0
 
 
 cdef void pad_bias(Conv* conv, const char* bias, Py_ssize_t step) noexcept:

@@ -10,7 +10,7 @@ from libc.string cimport memset
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport TILE_BYTES, allocate, release, rounded_up
+from cnnfast._ext.workspace cimport TILE_BYTES, allocate_both, release_both, rounded_up
 
 cdef enum:
     ITEMS_PER_THREAD = 4
@@ -92,12 +92,12 @@ cdef int run(
     filters_bytes = rounded_up(channels * job.depth * itemsize, 64)
     bias_bytes = rounded_up(channels * itemsize, 64)
     offsets_bytes = rounded_up(job.depth * sizeof(Py_ssize_t), 64)
-    space = allocate(
-        filters_bytes + bias_bytes + offsets_bytes + threads * (job.tile_bytes + job.result_bytes)
+    allocate_both(
+        filters_bytes + bias_bytes + offsets_bytes, &space,
+        threads * (job.tile_bytes + job.result_bytes), &job.scratch,
     )
     job.filters, job.bias = space, space + filters_bytes
     job.offsets = <Py_ssize_t*> (job.bias + bias_bytes)
-    job.scratch = job.bias + bias_bytes + offsets_bytes
     memset(job.bias, 0, bias_bytes)
     if bias != NULL:
         job.k.copy2d(job.bias, 0, itemsize, bias, 0, bias_step, 1, channels)
@@ -118,8 +118,8 @@ cdef int run(
                             + s * column_step, 0, out_step, 1, job.c_out,
                         )
                     d += 1
-        parallel(block_item, job, job.y.n * job.groups * job.row_blocks, threads)
-        release(space)
+        parallel(block_item, job, sizeof(job[0]), job.y.n * job.groups * job.row_blocks, threads)
+        release_both(space, job.scratch)
     return 0
 
 

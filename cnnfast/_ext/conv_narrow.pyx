@@ -51,8 +51,8 @@ def backward_data(g, weight, gx, rows, cols, Py_ssize_t groups):
     )
     job.packed, job.scratch = space, space + packed_bytes
     with nogil:
-        parallel(pack_panel, &job, job.groups * job.panels, threads)
-        parallel(band_item, &job, job.x.n * job.groups * job.bands, threads)
+        parallel(pack_panel, &job, sizeof(job), job.groups * job.panels, threads)
+        parallel(band_item, &job, sizeof(job), job.x.n * job.groups * job.bands, threads)
         release(space)
 
 

@@ -83,8 +83,8 @@ cdef int run(Planes* job, const char* bias, Py_ssize_t bias_step) except -1:
         job.offsets[c] = c * job.x.sc
         job.rest_offsets[c] = c * job.width * itemsize
     with nogil:
-        parallel(pack_block, job, job.groups * job.blocks, threads)
-        parallel(multiply, job, job.x.n * job.groups * job.chunks, threads)
+        parallel(pack_block, job, sizeof(job[0]), job.groups * job.blocks, threads)
+        parallel(multiply, job, sizeof(job[0]), job.x.n * job.groups * job.chunks, threads)
         release(space)
     return 0
 

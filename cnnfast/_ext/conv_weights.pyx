@@ -163,8 +163,8 @@ cdef int run(Gradient* job, cf_task task) except -1:
     space = allocate(partial_bytes + threads * (job.x_bytes + job.g_bytes))
     job.partial, job.scratch = space, space + partial_bytes
     with nogil:
-        parallel(task, job, job.strips * job.parts, threads)
-        parallel(store_strip, job, job.strips, threads)
+        parallel(task, job, sizeof(job[0]), job.strips * job.parts, threads)
+        parallel(store_strip, job, sizeof(job[0]), job.strips, threads)
         release(space)
     return 0
 

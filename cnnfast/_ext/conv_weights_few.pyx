@@ -51,7 +51,7 @@ def backward_weights(g, x, gw, rows, cols, Py_ssize_t groups):
     job.scratch = job.sums + job.parts * job.sums_bytes
     with nogil:
         memset(job.sums, 0, job.parts * job.sums_bytes)
-        parallel(add_part, &job, job.parts, threads)
+        parallel(add_part, &job, sizeof(job), job.parts, threads)
         for p in range(1, job.parts):
             job.k.add(job.sums, job.sums + p * job.sums_bytes, count)
         job.k.copy2d(result.data, 0, itemsize, job.sums, 0, itemsize, 1, count)

@@ -21,6 +21,9 @@ cdef extern from "simd/kernels.h" nogil:
                        Py_ssize_t g_step, Py_ssize_t vectors) noexcept nogil
         void (*gather)(char* g, const char* u, Py_ssize_t u_step) noexcept nogil
 
+    enum:
+        CF_PLAIN, CF_RECTIFY, CF_GATE
+
     ctypedef struct cf_norm:
         void (*run_moments)(double* mean, double* m2, const char* x, Py_ssize_t row_step,
                             Py_ssize_t rows, Py_ssize_t count) noexcept nogil
@@ -31,11 +34,12 @@ cdef extern from "simd/kernels.h" nogil:
                              const char* m) noexcept nogil
         void (*column_products)(double* sum, double* products, const char* g, const char* x,
                                 Py_ssize_t row_step, Py_ssize_t rows, Py_ssize_t columns,
-                                const char* m) noexcept nogil
+                                const char* c, Py_ssize_t c_step, int gated) noexcept nogil
         void (*run_map)(char* y, const char* g, const char* x, Py_ssize_t count, const char* c,
                         Py_ssize_t c_step) noexcept nogil
         void (*column_map)(char* y, const char* g, const char* x, Py_ssize_t rows,
-                           Py_ssize_t columns, const char* c, Py_ssize_t c_step) noexcept nogil
+                           Py_ssize_t columns, const char* c, Py_ssize_t c_step,
+                           int relu) noexcept nogil
 
     ctypedef struct cf_lrn:
         void (*square)(char* y, const char* x, Py_ssize_t count) noexcept nogil

@@ -28,7 +28,9 @@ cdef struct Map:
 
 
 def apply(str operation, y, a, b=None, double p=0, double q=0):
-    """y = operation(a), or operation(a, b), with its numbers p and q; y overlaps neither."""
+    """y = operation(a), or operation(a, b), with its numbers p and q; y overlaps neither.
+
+    It may be `a` where doing it twice changes nothing: the last vectors of a row overlap."""
     cdef Map work
     cdef int number = NUMBERS[operation]
     cdef Py_ssize_t items
@@ -39,7 +41,7 @@ def apply(str operation, y, a, b=None, double p=0, double q=0):
     items = share_out(&work)
     with nogil:
         parallel(
-            run_item, &work, items,
+            run_item, &work, sizeof(work), items,
             threads_for(<double> items * work.rows * work.columns * WORK),
         )
 

@@ -60,9 +60,9 @@ cdef int run(Pool* pool) except -1:
     cdef int threads = threads_for(<double> planes * pool.x.h * pool.x.w)
     with nogil:
         if pool.channels_last:
-            parallel(pool_channels, pool, pool.x.n * pool.blocks, threads)
+            parallel(pool_channels, pool, sizeof(pool[0]), pool.x.n * pool.blocks, threads)
         else:
-            parallel(pool_planes, pool, (planes + PLANES - 1) // PLANES, threads)
+            parallel(pool_planes, pool, sizeof(pool[0]), (planes + PLANES - 1) // PLANES, threads)
     return 0
 
 

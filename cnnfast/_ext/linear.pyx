@@ -39,7 +39,7 @@ def forward(x, weight, bias, y):
         job.bias = image(bias)
     cdef int threads = threads_for(<double> job.x.h * job.w.h * job.w.w)
     with nogil:
-        parallel(forward_item, &job, (job.w.h + COLUMNS - 1) // COLUMNS, threads)
+        parallel(forward_item, &job, sizeof(job), (job.w.h + COLUMNS - 1) // COLUMNS, threads)
 
 
 cdef void forward_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
@@ -82,7 +82,9 @@ def backward_data(g, weight, gx):
             job.turned, grad.h * grad.itemsize, grad.itemsize, grad.data, grad.sw, grad.sh, grad.w,
             grad.h,
         )
-        parallel(backward_data_item, &job, (job.w.w + job.width - 1) // job.width, threads)
+        parallel(
+            backward_data_item, &job, sizeof(job), (job.w.w + job.width - 1) // job.width, threads
+        )
         release(job.turned)
 
 
@@ -112,7 +114,9 @@ def backward_weights(g, x, gw):
     job.k = kernels_for(job.x.itemsize)
     cdef int threads = threads_for(<double> job.w.h * job.y.h * job.y.w)
     with nogil:
-        parallel(backward_weights_item, &job, (job.y.h + FILTERS - 1) // FILTERS, threads)
+        parallel(
+            backward_weights_item, &job, sizeof(job), (job.y.h + FILTERS - 1) // FILTERS, threads
+        )
 
 
 cdef void backward_weights_item(void* context, Py_ssize_t item, int thread) noexcept nogil:

@@ -64,10 +64,9 @@ cdef int prepare(
         * im.itemsize, 64
     ) + 64
     threads = threads_for(<double> POWER_WORK * lrn.images * im.c * lrn.pixels)
-    space = allocate(threads * 3 * lrn.panel_bytes)
-    lrn.panels = space
+    lrn.panels = space = allocate(threads * 3 * lrn.panel_bytes)
     with nogil:
-        parallel(block_item, lrn, lrn.images * lrn.blocks, threads)
+        parallel(block_item, lrn, sizeof(lrn[0]), lrn.images * lrn.blocks, threads)
         release(space)
     return 0
 

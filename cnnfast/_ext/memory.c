@@ -24,7 +24,6 @@ typedef struct {
 } header;
 
 static atomic_size_t in_use;
-static _Thread_local size_t scratch;
 
 static struct {
     pthread_mutex_t lock;
@@ -127,14 +126,6 @@ char *cf_allocate(size_t size)
     return (char *)block + CF_ALIGNMENT;
 }
 
-char *cf_allocate_scratch(size_t size)
-{
-    char *data = cf_allocate(size);
-    if (data)
-        scratch += size;
-    return data;
-}
-
 void cf_release(char *data)
 {
     if (!data)
@@ -147,7 +138,7 @@ void cf_release(char *data)
         free(block);
 }
 
-size_t cf_scratch_allocated(void) { return scratch; }
+size_t cf_size(const char *data) { return ((const header *)(data - CF_ALIGNMENT))->size; }
 
 cf_memory cf_memory_now(void)
 {

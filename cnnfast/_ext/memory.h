@@ -11,9 +11,8 @@
 char *cf_allocate(size_t size);
 void cf_release(char *data);
 
-/* The same for scratch memory, and how much of it the calling thread has allocated in its life. */
-char *cf_allocate_scratch(size_t size);
-size_t cf_scratch_allocated(void);
+/* Bytes that a block holds. */
+size_t cf_size(const char *data);
 
 /* Bytes that all threads have allocated and not yet released; those that are kept for reuse, at most
  * how many may be, and how often one of those blocks was taken. */

@@ -13,7 +13,7 @@ from cpython.buffer cimport (
 )
 from libc.math cimport sqrt
 
-from cnnfast._ext.dispatch cimport cf_norm, kernels_for
+from cnnfast._ext.dispatch cimport CF_GATE, CF_PLAIN, CF_RECTIFY, cf_norm, kernels_for
 from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport allocate, release
@@ -39,7 +39,8 @@ cdef struct Norm:
     double* total       # the sum of g
     double* products    # the sum of g * (x - mean)
     double* partial     # (parts, B, C), twice
-    char* coefficients  # (4, B, C): m, s, t, a of (x - m) * s + t + g * a
+    char* coefficients  # (6, B, C): m, s, t, a of (x - m) * s + t + g * a; s, t of a gate
+    int relu            # CF_PLAIN, CF_RECTIFY or CF_GATE; only of columns
 
 
 def forward(x, y, mean, var, weight, bias, double eps):
@@ -54,28 +55,39 @@ def forward(x, y, mean, var, weight, bias, double eps):
         release(norm.space)
 
 
-def forward_moments(x, y, mean, var, weight, bias, double eps, bint over_batch, Py_ssize_t group):
-    """The same with the moments of x; mean and var (B * C,), unless None, receive those."""
+def forward_moments(
+    x, y, mean, var, weight, bias, double eps, bint over_batch, Py_ssize_t group, residual=None,
+    bint relu=False,
+):
+    """The same with the moments of x; mean and var (B * C,), unless None, receive those.
+
+    Of channels-last images: y = max(0, y + residual) if `relu`."""
     cdef Norm norm
     cdef char* m = vector(mean, True)
     cdef char* v = vector(var, True)
     cdef const char* w = vector(weight)
     cdef const char* b = vector(bias)
+    cdef char* added = NULL if residual is None else image(residual).data
     prepare(&norm, x, None, y, over_batch, group)
     with nogil:
         measure(&norm, m, v, eps)
+        norm.g = added
+        norm.relu = CF_RECTIFY if relu else CF_PLAIN
         map_forward(&norm, w, b)
         release(norm.space)
 
 
 def backward(
     g, x, gx, gw, gb, mean, var, weight, double eps, bint constant, bint over_batch,
-    Py_ssize_t group,
+    Py_ssize_t group, bias=None, bint relu=False,
 ):
     """The gradients of both, as far as gx, gw, gb are not None.
 
-    mean and var (C,) are constant, or the moments of x; if they are None, those are measured.
+    mean and var (C,) are constant, or the moments of x; if they are None, those are measured. If
+    `relu` a ReLU followed (not with constants, nor with a residual; channels-last images), and g
+    is the gradient of its output.
     """
+    cdef const char* shift = vector(bias)
     cdef Norm norm
     cdef char* w_sums = vector(gw, True)
     cdef char* b_sums = vector(gb, True)
@@ -88,6 +100,9 @@ def backward(
             measure(&norm, NULL, NULL, eps)
         else:
             take(&norm, m, v, eps)
+        if relu:
+            norm.relu = CF_GATE
+            set_forward(&norm, w, shift, 4)
         if w_sums != NULL or b_sums != NULL or not constant:
             sum_products(&norm)
         add_over_batch(&norm, w_sums, norm.products, norm.root)
@@ -139,9 +154,10 @@ cdef int prepare(Norm* norm, x, g, y, bint over_batch, Py_ssize_t group) except 
     norm.part_rows = max(1, (norm.rows + parts - 1) // parts)
     norm.parts = (norm.rows + norm.part_rows - 1) // norm.part_rows
     norm.at_once = norm.channels if norm.length == 1 else max(1, ITEM // max(1, of_an_item))
-    norm.space = allocate((4 * im.itemsize + (4 + 2 * norm.parts) * sizeof(double)) * norm.sets)
+    norm.relu = CF_PLAIN
+    norm.space = allocate((6 * im.itemsize + (4 + 2 * norm.parts) * sizeof(double)) * norm.sets)
     norm.coefficients = norm.space
-    norm.mean = <double*> (norm.coefficients + 4 * norm.sets * im.itemsize)
+    norm.mean = <double*> (norm.coefficients + 6 * norm.sets * im.itemsize)
     norm.root, norm.total = norm.mean + norm.sets, norm.mean + 2 * norm.sets
     norm.products, norm.partial = norm.mean + 3 * norm.sets, norm.mean + 4 * norm.sets
     return 0
@@ -187,7 +203,10 @@ cdef void sum_products(Norm* norm) noexcept nogil:
 
 cdef void run_sums(Norm* norm) noexcept nogil:
     cdef Py_ssize_t items = (norm.sets + norm.at_once - 1) // norm.at_once * norm.parts
-    parallel(sum_item, norm, items, threads_for(2.0 * norm.sets * norm.rows * norm.length))
+    parallel(
+        sum_item, norm, sizeof(norm[0]), items,
+        threads_for(2.0 * norm.sets * norm.rows * norm.length),
+    )
 
 
 cdef void sum_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
@@ -220,7 +239,10 @@ cdef void sum_part(const Norm* norm, Py_ssize_t i, Py_ssize_t part) noexcept nog
     elif norm.g == NULL:
         norm.k.run_moments(first, second, x, step, rows, norm.length)
     elif norm.length == 1:
-        norm.k.column_products(first, second, g, x, step, rows, norm.channels, m)
+        norm.k.column_products(
+            first, second, g, x, step, rows, norm.channels, m, norm.sets * norm.itemsize,
+            norm.relu == CF_GATE,
+        )
     else:
         norm.k.run_products(first, second, g, x, step, rows, norm.length, m)
 
@@ -297,6 +319,17 @@ cdef inline double of_channel(
 
 
 cdef void map_forward(Norm* norm, const char* weight, const char* bias) noexcept nogil:
+    cdef Py_ssize_t i
+    set_forward(norm, weight, bias, 1)
+    for i in range(norm.sets):
+        put(norm, norm.coefficients, 3 * norm.sets + i, 1)  # of a residual
+    run_map(norm)
+
+
+cdef void set_forward(
+    Norm* norm, const char* weight, const char* bias, Py_ssize_t row
+) noexcept nogil:
+    """Put m, and from `row` on s and t, of the forward map into the coefficients."""
     cdef Py_ssize_t i, n = norm.sets
     cdef char* c = norm.coefficients
     cdef double scale, rounded
@@ -304,9 +337,8 @@ cdef void map_forward(Norm* norm, const char* weight, const char* bias) noexcept
         scale = norm.root[i] * of_channel(norm, weight, i, 1)
         put(norm, c, i, norm.mean[i])
         rounded = get(norm, c, i) - norm.mean[i]  # what that moved the mean by, the shift undoes
-        put(norm, c, n + i, scale)
-        put(norm, c, 2 * n + i, of_channel(norm, bias, i, 0) + rounded * scale)
-    run_map(norm)
+        put(norm, c, row * n + i, scale)
+        put(norm, c, (row + 1) * n + i, of_channel(norm, bias, i, 0) + rounded * scale)
 
 
 cdef void map_backward(Norm* norm, const char* weight, bint constant) noexcept nogil:
@@ -337,7 +369,7 @@ cdef void run_map(Norm* norm) noexcept nogil:
     norm.at_once = max(1, ITEM // length)
     norm.parts = (runs_of_an_image(norm) + norm.at_once - 1) // norm.at_once
     parallel(
-        map_item, norm, norm.batch * norm.parts,
+        map_item, norm, sizeof(norm[0]), norm.batch * norm.parts,
         threads_for(2.0 * norm.sets * norm.rows * norm.length),
     )
 
@@ -358,7 +390,9 @@ cdef void map_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
     cdef const char* c = norm.coefficients + b * norm.channels * norm.itemsize
     cdef char* g = NULL if norm.g == NULL else norm.g + offset
     if norm.length == 1:
-        norm.k.column_map(norm.y + offset, g, norm.x + offset, last - run, norm.channels, c, step)
+        norm.k.column_map(
+            norm.y + offset, g, norm.x + offset, last - run, norm.channels, c, step, norm.relu
+        )
         return
     for run in range(run, last):
         offset = (b * runs + run) * size

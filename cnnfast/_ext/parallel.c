@@ -43,8 +43,6 @@ static struct {
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER};
 
-static _Thread_local cf_dry_run dry;
-
 /* A sleeping thread is at times woken on the caller's processor, and then waits for milliseconds
  * behind the very caller it is to help. So the caller bars his processor to it while he wakes it;
  * awake it may again run anywhere. All of this happens under the pool's lock. */
@@ -165,12 +163,10 @@ static void start_workers(int wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
+void cf_parallel(cf_task task, void *context, size_t size, ptrdiff_t items, int threads)
 {
-    if (dry.on) {
-        dry.threads = threads > dry.threads ? threads : dry.threads;
+    if (cf_record(task, context, size, items, threads))
         return;
-    }
     if (threads <= 1 || items <= 1 || atomic_flag_test_and_set(&pool.taken)) {
         for (ptrdiff_t i = 0; i < items; i++)
             task(context, i, 0);
@@ -205,10 +201,6 @@ void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads)
     }
     atomic_flag_clear(&pool.taken);
 }
-
-void cf_set_dry_run(int on) { dry = (cf_dry_run){.on = on, .threads = 1}; }
-
-cf_dry_run cf_get_dry_run(void) { return dry; }
 
 static void empty_pool(void)
 {

@@ -8,23 +8,13 @@
 #ifndef CNNFAST_PARALLEL_H
 #define CNNFAST_PARALLEL_H
 
-#include <stddef.h>
-
-typedef void (*cf_task)(void *context, ptrdiff_t item, int thread);
+#include "recording.h"
 
 /* Run task(context, i, t) for every i < items, on up to `threads` threads numbered t < threads, of
  * which the caller is number 0. Which thread takes which item is left open: a task's result must
- * not depend on it. While one caller uses the pool, others run their tasks alone. */
-void cf_parallel(cf_task task, void *context, ptrdiff_t items, int threads);
-
-/* In a dry run of the calling thread `cf_parallel` does nothing but note how many threads it was to
- * use: what an operation takes can then be asked without its being done. */
-typedef struct {
-    int on, threads;
-} cf_dry_run;
-
-void cf_set_dry_run(int on);
-cf_dry_run cf_get_dry_run(void);
+ * not depend on it. While one caller uses the pool, others run their tasks alone. While the calling
+ * thread records, nothing is run: the `size` bytes of the context are copied; see recording.h. */
+void cf_parallel(cf_task task, void *context, size_t size, ptrdiff_t items, int threads);
 
 /* A forked child has none of its parent's threads: from here on it starts with an empty pool. */
 void cf_guard_fork(void);

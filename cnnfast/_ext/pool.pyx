@@ -132,13 +132,15 @@ cdef int run(Pool* pool) except -1:
             pool.starts = <int64_t*> (space + runs_bytes + firsts_bytes)
             list_starts(pool)
         if pool.scattered:
-            parallel(pair_plane if pool.paired else scatter_image, pool, items, threads)
+            parallel(
+                pair_plane if pool.paired else scatter_image, pool, sizeof(pool[0]), items, threads
+            )
         elif pool.channels_last:
-            parallel(make_row, pool, items, threads)
+            parallel(make_row, pool, sizeof(pool[0]), items, threads)
         else:
             if pool.padded:
                 fill(pool, pool.scratch, threads * pool.scratch_bytes)
-            parallel(make_plane, pool, items, threads)
+            parallel(make_plane, pool, sizeof(pool[0]), items, threads)
         release(space)
     return 0
 

@@ -62,7 +62,7 @@ def apply(x, y, rows, columns, bint channels_last):
     threads = threads_for(work * job.images * job.lanes)
     job.scratch = allocate(threads * job.scratch_bytes)
     with nogil:
-        parallel(block_item, &job, job.images * job.blocks, threads)
+        parallel(block_item, &job, sizeof(job), job.images * job.blocks, threads)
         release(job.scratch)
 
 

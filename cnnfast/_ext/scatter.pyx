@@ -36,7 +36,10 @@ def scatter(g, indices, gx):
     job.outside = <Py_ssize_t*> space
     memset(space, 0, threads * 64)
     with nogil:
-        parallel(scatter_pixels if job.channels_last else scatter_by_plane, &job, items, threads)
+        parallel(
+            scatter_pixels if job.channels_last else scatter_by_plane, &job, sizeof(job), items,
+            threads,
+        )
         for i in range(threads):
             outside += job.outside[i * 8]
         release(space)

@@ -87,7 +87,7 @@ cdef int run(Lines* work) except -1:
     work.tile_bytes = rounded_up(all.size[0] * all.itemsize * tile, CACHE_LINE)
     work.memory = allocate(threads * OPERANDS * work.tile_bytes)
     with nogil:
-        parallel(run_item, work, items, threads)
+        parallel(run_item, work, sizeof(work[0]), items, threads)
         release(work.memory)
     return 0
 

@@ -14,7 +14,7 @@ from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, cf_winograd, kernels
 from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
 from cnnfast._ext.phases cimport Run, inside, pack_phases, run_at, taps_of, transforms
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate, allocate_both, release, release_both, rounded_up
 
 cdef enum:
     BLOCK_TILES = 28
@@ -143,7 +143,7 @@ cdef char* transform(Transform* job, Py_ssize_t tile) except NULL:
     threads = threads_for(<double> u.panels * u.panel_bytes)
     u.data = space
     with nogil:
-        parallel(transform_channel, job, u.c_in, threads)
+        parallel(transform_channel, job, sizeof(job[0]), u.c_in, threads)
     return space
 
 
@@ -213,7 +213,6 @@ cdef void turned_taps(
 cdef int run(Winograd* job, const char* bias, Py_ssize_t bias_step) except -1:
     cdef int threads
     cdef Py_ssize_t itemsize = job.x.itemsize
-    cdef char* space
     if job.y.n == 0:
         return 0
     job.k = job.u.k
@@ -222,20 +221,19 @@ cdef int run(Winograd* job, const char* bias, Py_ssize_t bias_step) except -1:
         * job.u.elements / (job.u.m * job.u.m)
     )
     plan(job, threads)
-    space = allocate(
-        job.k_padded * itemsize
-        + threads * (job.patch_bytes + job.v_bytes + job.m_bytes + job.result_bytes)
+    allocate_both(
+        job.k_padded * itemsize, &job.bias,
+        threads * (job.patch_bytes + job.v_bytes + job.m_bytes + job.result_bytes), &job.scratch,
     )
-    job.bias = space
-    job.scratch = job.bias + job.k_padded * itemsize
     memset(job.bias, 0, job.k_padded * itemsize)
     if bias != NULL:
         job.k.copy2d(job.bias, 0, itemsize, bias, 0, bias_step, 1, job.u.c_out)
     with nogil:
         parallel(
-            block_item, job, job.image_blocks * job.row_blocks * job.col_blocks, threads
+            block_item, job, sizeof(job[0]), job.image_blocks * job.row_blocks * job.col_blocks,
+            threads,
         )
-        release(space)
+        release_both(job.bias, job.scratch)
     return 0
 
 

@@ -69,10 +69,10 @@ def backward_weights(g, x, gw, rows, cols, Py_ssize_t tile):
         job.first = 0
         while job.first < total:
             job.count = min(job.at_once, total - job.first)
-            parallel(transform_row, &job, job.count, threads)
-            parallel(add_element, &job, job.elements, threads)
+            parallel(transform_row, &job, sizeof(job), job.count, threads)
+            parallel(add_element, &job, sizeof(job), job.elements, threads)
             job.first += job.count
-        parallel(store_filter, &job, job.gw.n, threads)
+        parallel(store_filter, &job, sizeof(job), job.gw.n, threads)
         release(space)
 
 

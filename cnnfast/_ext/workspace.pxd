@@ -9,6 +9,10 @@ cdef enum:
 
 cdef char* allocate(Py_ssize_t size) except NULL
 cdef void release(char* data) noexcept nogil
+cdef int allocate_both(
+    Py_ssize_t size, char** data, Py_ssize_t scratch_size, char** scratch
+) except -1
+cdef void release_both(char* data, char* scratch) noexcept nogil
 
 
 cdef inline Py_ssize_t rounded_up(Py_ssize_t value, Py_ssize_t unit) noexcept nogil:

@@ -3,6 +3,8 @@ from cpython.buffer cimport (
     PyBUF_SIMPLE, Py_buffer, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 
+from cnnfast._ext.threads cimport is_recording, keep, shared_scratch
+
 cdef extern from "memory.h" nogil:
     enum:
         CF_ALIGNMENT
@@ -10,8 +12,7 @@ cdef extern from "memory.h" nogil:
         size_t in_use, kept, limit, reused
     char* cf_allocate(size_t size)
     void cf_release(char* data)
-    char* cf_allocate_scratch(size_t size)
-    size_t cf_scratch_allocated()
+    size_t cf_size(const char* data)
     cf_memory cf_memory_now()
     void cf_empty_cache()
     void cf_guard_memory()
@@ -21,14 +22,39 @@ cdef char* allocate(Py_ssize_t size) except NULL:
     """Uninitialised memory, aligned to a cache line; `release` it.
 
     Vector loads may run past the last element."""
-    cdef char* data = cf_allocate_scratch(size)
+    cdef char* data = cf_allocate(size)
     if data == NULL:
         raise MemoryError(f"could not allocate {size:,} bytes of workspace")
     return data
 
 
 cdef void release(char* data) noexcept nogil:
-    cf_release(data)
+    """Give memory back or, while the kernel is recorded, keep it for when it will run."""
+    if data != NULL and not keep(data, cf_size(data), cf_release):
+        cf_release(data)
+
+
+cdef int allocate_both(
+    Py_ssize_t size, char** data, Py_ssize_t scratch_size, char** scratch
+) except -1:
+    """Memory as `allocate` gives it, and scratch that only parallel loops write and read.
+
+    All kernels of a recording share their scratch, so it stays in the caches. `release_both`."""
+    data[0] = allocate(size)
+    scratch[0] = shared_scratch(scratch_size)
+    if scratch[0] == NULL:
+        try:
+            scratch[0] = allocate(scratch_size)
+        except MemoryError:
+            cf_release(data[0])
+            raise
+    return 0
+
+
+cdef void release_both(char* data, char* scratch) noexcept nogil:
+    release(data)
+    if not is_recording():
+        cf_release(scratch)
 
 
 cdef class Block:
@@ -55,11 +81,6 @@ def to_alignment(block):
     cdef Py_ssize_t address = <Py_ssize_t> buffer.buf
     PyBuffer_Release(&buffer)
     return -address & (CF_ALIGNMENT - 1)
-
-
-def scratch_allocated():
-    """Bytes of scratch memory that the calling thread has allocated in its life."""
-    return cf_scratch_allocated()
 
 
 def memory_stats():

@@ -17,6 +17,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"cnnfast {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    convert = _add(commands, "convert", "write the weights of a file to one of another kind")
+    convert.add_argument(
+        "source", type=Path, metavar="SOURCE", help="a .pth, .pt, .safetensors or .npz file"
+    )
+    convert.add_argument(
+        "target", type=Path, metavar="TARGET", help="a .safetensors or .npz file to write"
+    )
+
     demo = _add(commands, "demo", "train on the bundled digits, race the kernels, draw pictures")
     _add_seed(demo)
     _add_out(demo, "pictures", Path("cnnfast-demo"))

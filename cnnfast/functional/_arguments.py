@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -157,8 +159,40 @@ def in_order(x: np.ndarray, channels_last: bool) -> np.ndarray:
     return np.ascontiguousarray(x)
 
 
+class _Place(threading.local):
+    """Where the next result is to go; see `placed_in`."""
+
+    array: np.ndarray | None = None
+
+
+_place = _Place()
+
+
+@contextmanager
+def placed_in(array: np.ndarray) -> Iterator[None]:
+    """Let the next result of this thread that could be `array`, by shape and dtype, be it.
+
+    The function that allocates it then returns `array`; a caller sees by that whether it went well.
+    """
+    _place.array = array
+    try:
+        yield
+    finally:
+        _place.array = None
+
+
+def _placed(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    array = _place.array
+    if array is None or array.shape != tuple(shape) or array.dtype != dtype:
+        return None
+    _place.array = None
+    return array
+
+
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, aligned to a cache line as vector stores like it."""
+    if _place.array is not None and (there := _placed(shape, dtype)) is not None:
+        return there
     return np.ndarray(shape, dtype, *_memory(shape, dtype))
 
 
@@ -166,8 +200,11 @@ def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) ->
     """An uninitialised, aligned array, e.g. (N, C, H, W), in one of the two memory orders."""
     if not channels_last:
         return empty(shape, dtype)
-    turned = empty((shape[0], *shape[2:], shape[1]), dtype)
-    return turned.transpose(CHANNELS_FIRST[len(shape)])
+    if _place.array is not None and (there := _placed(shape, dtype)) is not None:
+        return there
+    turned = (shape[0], *shape[2:], shape[1])
+    memory = np.ndarray(turned, dtype, *_memory(shape, dtype))
+    return memory.transpose(CHANNELS_FIRST[len(shape)])
 
 
 def _memory(shape: tuple[int, ...], dtype: np.dtype) -> tuple[Block | np.ndarray, int]:

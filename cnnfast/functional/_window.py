@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -63,36 +64,35 @@ def plain_axis(size: int) -> Axis:
 
 
 class Window(tuple[Axis, ...]):
-    """A window's axes: one, two or three of them."""
+    """A window's axes: one, two or three of them.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    rows, columns : Axis
+        The last two; of a sequence, which is one row, the first is plain.
+    out, strides, dilations : tuple of int
+    is_global : bool
+        Whether there is one position, and its taps are just the input.
+    """
 
-    @property
-    def rows(self) -> Axis:
-        return self[-2]
+    rows: Axis
+    columns: Axis
+    out: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    is_global: bool
 
-    @property
-    def columns(self) -> Axis:
-        return self[-1]
-
-    @property
-    def out(self) -> tuple[int, ...]:
-        return tuple([axis.out for axis in self])
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        return tuple([axis.stride for axis in self])
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        return tuple([axis.dilation for axis in self])
-
-    @property
-    def is_global(self) -> bool:
-        """Whether there is one position, and its taps are just the input."""
-        return all(
+    def __new__(cls, axes: Iterable[Axis]) -> Window:
+        self = super().__new__(cls, axes)
+        # Found once: windows are looked up far more often than made.
+        self.rows, self.columns = self[-2:] if len(self) > 1 else (plain_axis(1), self[0])
+        self.out = tuple([axis.out for axis in self])
+        self.strides = tuple([axis.stride for axis in self])
+        self.dilations = tuple([axis.dilation for axis in self])
+        self.is_global = all(
             a.out == 1 and a.before == 0 and a.kernel == a.size and a.span == a.kernel for a in self
         )
+        return self
 
     def of_one_row(self) -> Window:
         """That over an image of one row, instead of a sequence."""

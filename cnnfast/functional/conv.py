@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
@@ -95,9 +94,21 @@ def conv2d(
     weight, bias = arguments.parameters("conv2d", weight, bias, 2)
     check_algorithm("conv2d", algorithm)
     arguments.memory_format_of("conv2d", memory_format)
-    window = (stride, padding, dilation, groups, memory_format)
-    options: dict[str, Any] = {"algorithm": algorithm, "residual": residual, "relu": relu}
-    return passes.forward("conv2d", x, weight, bias, *window, strict=strict, **options)
+    return passes.forward(
+        "conv2d",
+        x,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        memory_format,
+        strict=strict,
+        algorithm=algorithm,
+        residual=residual,
+        relu=relu,
+    )
 
 
 def conv2d_backward(

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfast._ext.dispatch import chosen_isa, register_tile
-from cnnfast._ext.threads import dry_run, get_num_threads
-from cnnfast._ext.workspace import scratch_allocated
+from cnnfast._ext.threads import Recording, get_num_threads
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
 from cnnfast.functional._arguments import empty_image, is_channels_last
 from cnnfast.functional._conv.arguments import place
@@ -93,7 +92,7 @@ def explain_conv2d(
 ) -> ConvExplanation:
     """Say which kernels `conv2d` and `conv2d_backward` take for these arguments, and why.
 
-    Nothing is computed: the passes run dry, up to their loops. The output's gradient is taken to
+    Nothing is computed: the passes are recorded, not run. The output's gradient is taken to
     have the output's memory order.
 
     Parameters
@@ -145,15 +144,15 @@ def explain_conv2d(
 def _explain(
     plan: ForwardPlan | BackwardPlan, win: Window, x: np.ndarray, operation: Callable[[], Any]
 ) -> ConvPass:
-    """Describe a planned pass; what it takes comes from running `operation` dry."""
+    """Describe a planned pass; what it takes comes from recording `operation`."""
     algorithm, side, reason = plan.choice
-    if algorithm == "im2col":  # NumPy's matrix product would not run dry
+    if algorithm == "im2col":  # NumPy's matrix product would be run
         taps = win.rows.kernel * win.columns.kernel
         workspace = x.shape[1] * taps * math.prod(win.out) * x.itemsize
         threads = get_num_threads()
     else:
-        before = scratch_allocated()
-        threads = dry_run(operation)
-        workspace = scratch_allocated() - before
+        with Recording() as recording:
+            operation()
+        threads, workspace = recording.threads, recording.scratch_bytes + recording.kept_bytes
     tile = (side, side) if algorithm == "winograd" else register_tile(x.itemsize)
     return ConvPass(algorithm, plan.kernel, tile, chosen_isa(), threads, workspace, reason)

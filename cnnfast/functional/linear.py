@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable
+from typing import Any
 
 import numpy as np
 
 from cnnfast._ext import conv as _kernels
 from cnnfast._ext import conv_weights as _weight_kernels
 from cnnfast._ext import linear as _few
+from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional._arguments import (
     check_needs,
     empty,
@@ -56,6 +58,19 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     >>> linear(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 3.0]]), np.ones(2)).tolist()
     [[4.0, 7.0]]
     """
+    return linear_packed(x, weight, bias, lambda key, pack: pack())
+
+
+def linear_packed(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    packed: Callable[[Hashable, Callable[[], Any]], Any],
+) -> np.ndarray:
+    """`linear` with weights that need not be packed anew: ``packed(key, pack)`` gives them.
+
+    That may keep what ``pack()`` made.
+    """
     x, weight = _checked("linear", x, weight)
     if bias is not None:
         bias = float_array("linear", "bias", bias, ndim=1)
@@ -66,7 +81,9 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     if 0 < len(x) <= FEW_ROWS:
         _multiply_few(x, weight, bias, y)
     elif len(x):
-        filters = _kernels.PackedFilters(_filters(weight), 1)
+        filters = packed(
+            ("linear", chosen_isa()), lambda: _kernels.PackedFilters(_filters(weight), 1)
+        )
         _kernels.forward(_row(x), filters, bias, _row(y), *_pixels(x))
     return y
 

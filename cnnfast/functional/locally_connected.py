@@ -85,7 +85,7 @@ def locally_connected2d(
     x, weight, win = _placed(name, x, weight, stride, padding, dilation)
     shape = (x.shape[0], weight.shape[2], *win.out)
     if bias is not None:
-        bias = float_array(name, "bias", bias, 3)
+        bias = float_array(name, "bias", bias)
         same_dtype(name, "x", x, bias=bias)
         same_shape(name, "bias", bias, shape[1:], "one value for each filter")
     if x.shape[0] == 0:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfast.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from cnnfast.models._network import Network
+from cnnfast.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU
 
 
 def lenet5(
@@ -14,7 +15,7 @@ def lenet5(
     *,
     rng: np.random.Generator | None = None,
     dtype: DTypeLike = np.float32,
-) -> Sequential:
+) -> Network:
     """Make a LeNet-5 for images of 28x28, in its usual modern form: ReLU and max pooling.
 
     Parameters
@@ -27,7 +28,7 @@ def lenet5(
 
     Returns
     -------
-    Sequential
+    Network
         From images (N, in_channels, 28, 28) to scores (N, num_classes).
 
     References
@@ -42,7 +43,7 @@ def lenet5(
     (2, 10)
     """
     rng = np.random.default_rng(rng)
-    return Sequential(
+    return Network(
         {
             "conv1": Conv2d(in_channels, 6, 5, padding=2, rng=rng, dtype=dtype),
             "relu1": ReLU(),
@@ -56,5 +57,6 @@ def lenet5(
             "fc2": Linear(120, 84, rng=rng, dtype=dtype),
             "relu4": ReLU(),
             "fc3": Linear(84, num_classes, rng=rng, dtype=dtype),
-        }
+        },
+        head="fc3",
     )

@@ -17,6 +17,7 @@ from cnnfast.nn.activation import (
     Tanh,
 )
 from cnnfast.nn.backward import Backward
+from cnnfast.nn.channels import ZeroPadChannels
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
 from cnnfast.nn.conv import (
     Conv1d,
@@ -125,5 +126,6 @@ __all__ = [
     "Tanh",
     "Upsample",
     "ZeroPad2d",
+    "ZeroPadChannels",
     "init",
 ]

@@ -14,7 +14,7 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
-from cnnfast.functional.linear import linear, linear_backward
+from cnnfast.functional.linear import linear_backward, linear_packed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_normal
 from cnnfast.nn.module import Module, positive
@@ -69,7 +69,8 @@ class Linear(Module):
         self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return linear(x, self.weight.data, self.bias.data if self.bias is not None else None)
+        bias = self.bias.data if self.bias is not None else None
+        return linear_packed(x, self.weight.data, bias, self.weight.packed)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         weight = self.weight.data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -58,11 +58,15 @@ class Module:
     training: bool = True
     _buffers: tuple[str, ...] = ()
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Compute the output, for inference: dropout does nothing, nothing is kept."""
+    def __call__(self, x: Any) -> Any:
+        """Compute the output, for inference: dropout does nothing, nothing is kept.
+
+        A module with several inputs takes them one after the other; one with several outputs
+        returns a tuple.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no __call__")
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+    def forward(self, x: Any) -> tuple[Any, Backward]:
         """Compute the output, and what takes its gradient back to the input's."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 

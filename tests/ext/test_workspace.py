@@ -111,9 +111,7 @@ def test_a_result_that_no_machine_holds():
 def test_everything_is_given_back():
     before = workspace.memory_stats()["in_use"]
     x, weight = np.ones((2, 16, 9, 9), np.float32), np.ones((16, 16, 3, 3), np.float32)
-    taken = workspace.scratch_allocated()
     conv2d_backward(conv2d(x, weight), x, weight)
-    assert workspace.scratch_allocated() > taken
     assert workspace.memory_stats()["in_use"] == before
 
 

@@ -52,7 +52,11 @@ states = st.dictionaries(
 def test_round_trip(tmp_path_factory, state):
     path = tmp_path_factory.getbasetemp() / "round_trip.npz"
     save_weights(state, path)
-    assert_equal(load_weights(path), state)
+    assert_equal(load_weights(path), {name: widened(array) for name, array in state.items()})
+
+
+def widened(array):
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def test_a_network_round_trips(path):
@@ -113,10 +117,10 @@ def test_only_arrays_of_numbers_are_saved(path):
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["weights.pth", "weights", "weights.npz.txt", ".npz"])
+@pytest.mark.parametrize("name", ["weights.bin", "weights", "weights.npz.txt", ".npz"])
 def test_other_endings(tmp_path, name):
     for call in (lambda p: save_weights(STATE, p), load_weights):
-        with pytest.raises(ValueError, match=r"must end in \.npz, got .*" + name):
+        with pytest.raises(ValueError, match=r"must end in \.npz(, | or ).*, got .*" + name):
             call(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -85,7 +85,7 @@ def test_runs_in_topological_order_and_sums_where_a_value_fans_out():
     y, backward = graph.forward(x)
     np.testing.assert_array_equal(y, 17 * x)
     np.testing.assert_array_equal(backward(np.array([1.0, 10.0])), [17.0, 170.0])
-    assert next(graph.nodes()).name == "stem"
+    assert graph.nodes()[0].name == "stem"
 
 
 def test_order_given_is_kept_if_it_is_one():

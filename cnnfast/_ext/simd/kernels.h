@@ -43,6 +43,8 @@ typedef struct {
 
 #define CF_WINOGRADS 5
 
+enum { CF_PLAIN, CF_RECTIFY, CF_GATE };
+
 /* Normalisation. Sets of elements are `rows` contiguous runs of `count`, row_step apart, or the
  * columns of a matrix; see norm.h. */
 typedef struct {
@@ -57,14 +59,16 @@ typedef struct {
                          ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t count, const char *m);
     void (*column_products)(double *sum, double *products, const char *g, const char *x,
                             ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
-                            const char *m);
+                            const char *c, ptrdiff_t c_step, int gated);
 
     /* y = (x - m) * s + t, plus g * a unless g is NULL. The coefficients m, s, t, a lie c_step
-     * apart; a run has one of each, a matrix one for each column. Its rows are adjacent. */
+     * apart; a run has one of each, a matrix one for each column. Its rows are adjacent. `relu`
+     * rectifies y; or gates g, here and in the products: it counts only where the x to which it
+     * belongs gave (x - m) * s' + t' > 0, whose coefficients are the next two. */
     void (*run_map)(char *y, const char *g, const char *x, ptrdiff_t count, const char *c,
                     ptrdiff_t c_step);
     void (*column_map)(char *y, const char *g, const char *x, ptrdiff_t rows, ptrdiff_t columns,
-                       const char *c, ptrdiff_t c_step);
+                       const char *c, ptrdiff_t c_step, int relu);
 } cf_norm;
 
 /* Local response normalisation of a run of `count`. A window's taps, tap_step apart, begin at

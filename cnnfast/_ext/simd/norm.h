@@ -5,12 +5,22 @@
  */
 #define BLOCK 4096
 #define ORIGIN 256
+/* What is summed over columns: v; g; g where the output, before a ReLU, is above 0. */
+#define MOMENTS 0
+#define PRODUCTS 1
+#define GATED 2
 
 /* Sums of p and of p * v, where v = x - m, and p is the gradient g or v itself. */
 CF_INLINE void NAME(add_product)(const int with_grad, VEC *p, VEC *pv, VEC g, VEC v)
 {
     *p += with_grad ? g : v;
     *pv += (with_grad ? g : v) * v;
+}
+
+/* g where v * s + t, what a ReLU was given, is above 0 or NaN. */
+CF_INLINE VEC NAME(gated)(VEC g, VEC v, VEC s, VEC t)
+{
+    return (VEC)((IVEC)g & ~(v * s + t <= 0));
 }
 
 typedef struct {
@@ -161,9 +171,17 @@ typedef union {
     REAL each[STRIP];
 } NAME(strip);
 
-CF_INLINE void NAME(sum_block)(const int with_grad, NAME(strip) *p, NAME(strip) *pv, const char *g,
+CF_INLINE void NAME(add_gated)(const int mode, VEC *p, VEC *pv, VEC g, VEC v,
+                               const NAME(strip) *gate, ptrdiff_t u)
+{
+    if (mode == GATED)
+        g = NAME(gated)(g, v, gate[0].v[u], gate[1].v[u]);
+    NAME(add_product)(mode != MOMENTS, p, pv, g, v);
+}
+
+CF_INLINE void NAME(sum_block)(const int mode, NAME(strip) *p, NAME(strip) *pv, const char *g,
                                const char *x, ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t loose,
-                               ptrdiff_t columns, const NAME(strip) *m)
+                               ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate)
 {
     const VEC none = {0};
     ptrdiff_t r = 0;
@@ -175,9 +193,9 @@ CF_INLINE void NAME(sum_block)(const int with_grad, NAME(strip) *p, NAME(strip) 
             const ptrdiff_t offset = r * row_step + NAME(start)(u * LANES, columns) * sizeof(REAL);        \
             VEC sum = none, products = none;                                                       \
             _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)                                \
-                NAME(add_product)(with_grad, &sum, &products,                                      \
-                                  with_grad ? NAME(load)(g + offset + i * row_step) : none,        \
-                                  NAME(load)(x + offset + i * row_step) - m->v[u]);                \
+                NAME(add_gated)(mode, &sum, &products,                                             \
+                                mode != MOMENTS ? NAME(load)(g + offset + i * row_step) : none,    \
+                                NAME(load)(x + offset + i * row_step) - m->v[u], gate, u);         \
             p->v[u] += sum;                                                                        \
             pv->v[u] += products;                                                                  \
         }
@@ -189,24 +207,24 @@ CF_INLINE void NAME(sum_block)(const int with_grad, NAME(strip) *p, NAME(strip) 
 #undef SOME_ROWS
     for (; r < rows; r++) {
         const ptrdiff_t offset = r * row_step;
-        NAME(add_product)(with_grad, p->v, pv->v,
-                          with_grad ? NAME(load_first)(g + offset, columns) : none,
-                          NAME(load_first)(x + offset, columns) - m->v[0]);
+        NAME(add_gated)(mode, p->v, pv->v,
+                        mode != MOMENTS ? NAME(load_first)(g + offset, columns) : none,
+                        NAME(load_first)(x + offset, columns) - m->v[0], gate, 0);
     }
 }
 
-CF_INLINE void NAME(sum_columns)(const int with_grad, double *sums, double *products,
-                                 const char *g, const char *x, ptrdiff_t row_step, ptrdiff_t rows,
-                                 ptrdiff_t columns, const NAME(strip) *m)
+CF_INLINE void NAME(sum_columns)(const int mode, double *sums, double *products, const char *g,
+                                 const char *x, ptrdiff_t row_step, ptrdiff_t rows,
+                                 ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate)
 {
     const ptrdiff_t loose = NAME(loose_rows)(rows, columns);
     NAME(strip) p, pv;
     for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++)
         sums[j] = products[j] = 0;
     for (ptrdiff_t r = 0; r < rows; r += BLOCK_ROWS) {
-        NAME(sum_block)(with_grad, &p, &pv, with_grad ? g + r * row_step : NULL, x + r * row_step,
+        NAME(sum_block)(mode, &p, &pv, mode != MOMENTS ? g + r * row_step : NULL, x + r * row_step,
                         row_step, rows - r < BLOCK_ROWS ? rows - r : BLOCK_ROWS, loose - r,
-                        columns, m);
+                        columns, m, gate);
         for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++) {
             sums[j] += p.each[j];
             products[j] += pv.each[j];
@@ -229,10 +247,10 @@ static void NAME(strip_moments)(double *mean, double *m2, const char *x, ptrdiff
     const ptrdiff_t first_rows = rows < ROWS_OF_ORIGIN ? rows : ROWS_OF_ORIGIN;
     double v[STRIP], vv[STRIP];
     NAME(strip) origin = {{{0}}};
-    NAME(sum_columns)(0, v, vv, NULL, x, row_step, first_rows, columns, &origin);
+    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, first_rows, columns, &origin, NULL);
     for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++)
         origin.each[j] = (REAL)(v[j] / first_rows);
-    NAME(sum_columns)(0, v, vv, NULL, x, row_step, rows, columns, &origin);
+    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, rows, columns, &origin, NULL);
     for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++) {
         vv[j] -= v[j] * v[j] / rows;
         v[j] = origin.each[j] + v[j] / rows;
@@ -241,15 +259,20 @@ static void NAME(strip_moments)(double *mean, double *m2, const char *x, ptrdiff
     NAME(store_sums)(m2, vv, columns);
 }
 
-static void NAME(strip_products)(double *sums, double *products, const char *g, const char *x,
-                                 ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
-                                 const char *m)
+CF_INLINE void NAME(strip_products)(const int mode, double *sums, double *products, const char *g,
+                                    const char *x, ptrdiff_t row_step, ptrdiff_t rows,
+                                    ptrdiff_t columns, const char *c, ptrdiff_t c_step)
 {
     double p[STRIP], pv[STRIP];
-    NAME(strip) origin;
-    for (ptrdiff_t j = 0; j < columns; j += LANES)
-        origin.v[j / LANES] = NAME(load_columns)(m, j, columns);
-    NAME(sum_columns)(1, p, pv, g, x, row_step, rows, columns, &origin);
+    NAME(strip) origin, gate[2];
+    for (ptrdiff_t j = 0; j < columns; j += LANES) {
+        origin.v[j / LANES] = NAME(load_columns)(c, j, columns);
+        if (mode == GATED) {
+            gate[0].v[j / LANES] = NAME(load_columns)(c + 4 * c_step, j, columns);
+            gate[1].v[j / LANES] = NAME(load_columns)(c + 5 * c_step, j, columns);
+        }
+    }
+    NAME(sum_columns)(mode, p, pv, g, x, row_step, rows, columns, &origin, gate);
     NAME(store_sums)(sums, p, columns);
     NAME(store_sums)(products, pv, columns);
 }
@@ -264,12 +287,16 @@ static void NAME(column_moments)(double *mean, double *m2, const char *x, ptrdif
 
 static void NAME(column_products)(double *sums, double *products, const char *g, const char *x,
                                   ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
-                                  const char *m)
+                                  const char *c, ptrdiff_t c_step, int gated)
 {
     for (ptrdiff_t j = 0; j < columns; j += STRIP) {
-        const ptrdiff_t at = j * sizeof(REAL);
-        NAME(strip_products)(sums + j, products + j, g + at, x + at, row_step, rows,
-                             columns - j < STRIP ? columns - j : STRIP, m + at);
+        const ptrdiff_t at = j * sizeof(REAL), some = columns - j < STRIP ? columns - j : STRIP;
+        if (gated)
+            NAME(strip_products)(GATED, sums + j, products + j, g + at, x + at, row_step, rows, some,
+                                 c + at, c_step);
+        else
+            NAME(strip_products)(PRODUCTS, sums + j, products + j, g + at, x + at, row_step, rows,
+                                 some, c + at, c_step);
     }
 }
 
@@ -279,11 +306,17 @@ static void NAME(column_products)(double *sums, double *products, const char *g,
 
 /* ------------------------------------------------------------------ maps */
 
-/* y = (x - m) * s + t, plus g * a. */
-CF_INLINE VEC NAME(map)(const int with_grad, VEC g, VEC x, const VEC *c)
+/* y = (x - m) * s + t, plus g * a; then rectified, or with a gated g. */
+CF_INLINE VEC NAME(map)(const int with_grad, const int relu, VEC g, VEC x, const VEC *c)
 {
-    const VEC y = (x - c[0]) * c[1] + c[2];
-    return with_grad ? y + g * c[3] : y;
+    const VEC v = x - c[0];
+    VEC y = v * c[1] + c[2];
+    if (with_grad && relu == CF_GATE)
+        g = NAME(gated)(g, v, c[4], c[5]);
+    if (with_grad)
+        y += g * c[3];
+    /* NaN passes, as it does in every ReLU here. */
+    return relu == CF_RECTIFY ? (VEC)((IVEC)y & ~(y <= 0)) : y;
 }
 
 CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const char *x,
@@ -294,7 +327,7 @@ CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const 
     for (int i = 0; i < (with_grad ? 4 : 3); i++)
         coefficients[i] += NAME(at)(c + i * c_step);
     if (count < LANES) {
-        const VEC v = NAME(map)(with_grad, NAME(load_first)(g, with_grad ? count : 0),
+        const VEC v = NAME(map)(with_grad, CF_PLAIN, NAME(load_first)(g, with_grad ? count : 0),
                                 NAME(load_first)(x, count), coefficients);
         NAME(store_part)(y, v, count);
         return;
@@ -303,33 +336,35 @@ CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const 
         if (i > count - LANES)
             i = count - LANES;
         NAME(store)(y + i * size,
-                    NAME(map)(with_grad, with_grad ? NAME(load)(g + i * size) : (VEC){0},
+                    NAME(map)(with_grad, CF_PLAIN, with_grad ? NAME(load)(g + i * size) : (VEC){0},
                               NAME(load)(x + i * size), coefficients));
     }
 }
 
-CF_INLINE void NAME(map_columns)(const int with_grad, char *y, const char *g, const char *x,
-                                 ptrdiff_t rows, ptrdiff_t columns, const char *c,
+CF_INLINE void NAME(map_columns)(const int with_grad, const int relu, char *y, const char *g,
+                                 const char *x, ptrdiff_t rows, ptrdiff_t columns, const char *c,
                                  ptrdiff_t c_step)
 {
+    const int needed = relu == CF_GATE ? 6 : with_grad ? 4 : 3;
     const ptrdiff_t row = columns * sizeof(REAL), loose = NAME(loose_rows)(rows, columns);
-    VEC coefficients[4];
+    VEC coefficients[6];
     ptrdiff_t r = 0;
     if (columns < LANES)
-        for (int i = 0; i < (with_grad ? 4 : 3); i++)
+        for (int i = 0; i < needed; i++)
             coefficients[i] = NAME(load_first)(c + i * c_step, columns);
     for (; r < loose; r++)
         for (ptrdiff_t u = 0; u * LANES < columns; u++) {
             const ptrdiff_t start = NAME(start)(u * LANES, columns) * sizeof(REAL);
             const ptrdiff_t at = r * row + start;
             if (columns >= LANES)
-                for (int i = 0; i < (with_grad ? 4 : 3); i++)
+                for (int i = 0; i < needed; i++)
                     coefficients[i] = NAME(load)(c + i * c_step + start);
-            NAME(store)(y + at, NAME(map)(with_grad, with_grad ? NAME(load)(g + at) : (VEC){0},
+            NAME(store)(y + at, NAME(map)(with_grad, relu,
+                                          with_grad ? NAME(load)(g + at) : (VEC){0},
                                           NAME(load)(x + at), coefficients));
         }
     for (; r < rows; r++) {
-        const VEC v = NAME(map)(with_grad,
+        const VEC v = NAME(map)(with_grad, relu,
                                 NAME(load_first)(with_grad ? g + r * row : NULL,
                                                  with_grad ? columns : 0),
                                 NAME(load_first)(x + r * row, columns), coefficients);
@@ -347,13 +382,22 @@ static void NAME(run_map)(char *y, const char *g, const char *x, ptrdiff_t count
 }
 
 static void NAME(column_map)(char *y, const char *g, const char *x, ptrdiff_t rows,
-                             ptrdiff_t columns, const char *c, ptrdiff_t c_step)
+                             ptrdiff_t columns, const char *c, ptrdiff_t c_step, int relu)
 {
-    if (g)
-        NAME(map_columns)(1, y, g, x, rows, columns, c, c_step);
+    if (relu == CF_GATE)
+        NAME(map_columns)(1, CF_GATE, y, g, x, rows, columns, c, c_step);
+    else if (g && relu)
+        NAME(map_columns)(1, CF_RECTIFY, y, g, x, rows, columns, c, c_step);
+    else if (g)
+        NAME(map_columns)(1, CF_PLAIN, y, g, x, rows, columns, c, c_step);
+    else if (relu)
+        NAME(map_columns)(0, CF_RECTIFY, y, g, x, rows, columns, c, c_step);
     else
-        NAME(map_columns)(0, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(0, CF_PLAIN, y, g, x, rows, columns, c, c_step);
 }
 
+#undef MOMENTS
+#undef PRODUCTS
+#undef GATED
 #undef BLOCK
 #undef ORIGIN

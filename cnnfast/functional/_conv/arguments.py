@@ -63,7 +63,7 @@ def placed(
     if x.dtype is not weight.dtype:
         same_dtype(function, "x", x, weight=weight)
     arguments = (function, x.shape, weight.shape, stride, padding, dilation, groups, bool(strict))
-    cached = plain((stride, padding, dilation, groups))
+    cached = plain(stride) and plain(padding) and plain(dilation) and plain(groups)
     return x, (place if cached else place.__wrapped__)(*arguments)
 
 

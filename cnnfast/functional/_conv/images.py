@@ -14,6 +14,7 @@ from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import conv_weights_few as _weights_few
+from cnnfast._ext import elementwise as _elementwise
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns, _winograd
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
@@ -88,7 +89,7 @@ def forward(
         if residual is not None:
             np.add(y, residual, out=y)
         if relu:
-            np.maximum(y, 0, out=y)
+            _elementwise.apply("relu", y, y)
     return y
 
 

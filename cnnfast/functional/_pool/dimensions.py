@@ -70,8 +70,7 @@ def backward(
     plane, depth = _steps(win)
     between = (*shape[:3], *plane.out)
     g = spread(_rows(grad), _shape_of_rows(between), depth, channels_last).reshape(between)
-    slices = _shape_of_slices(shape, channels_last)
-    gx = spread(_slices(g, channels_last), slices, plane, channels_last)
+    gx = spread(_slices(g, channels_last), _shape_of_slices(shape), plane, channels_last)
     return _in_shape(gx, shape, channels_last)
 
 
@@ -104,15 +103,19 @@ def _steps(win: Window) -> tuple[Window, Window]:
     return plane, Window((win[0], plain_axis(plane.rows.out * plane.columns.out)))
 
 
-def _shape_of_slices(shape: tuple[int, ...], channels_last: bool) -> tuple[int, ...]:
+def _shape_of_slices(shape: tuple[int, ...]) -> tuple[int, ...]:
     n, c, d, h, w = shape
-    return (n * d, c, h, w) if channels_last else (n, c * d, h, w)
+    return n * d, c, h, w
 
 
 def _slices(x: np.ndarray, channels_last: bool) -> np.ndarray:
-    """View volumes (N, C, D, H, W) as images: (N D, C, H, W), or in C order (N, C D, H, W)."""
+    """View volumes as images (N D, C, H, W), each a slice.
+
+    In C order the slices of a channel follow each other, so the two axes in front mean something
+    else. To a pool they mean nothing.
+    """
     turned = x.swapaxes(1, 2) if channels_last else x
-    return turned.reshape(_shape_of_slices(x.shape, channels_last))
+    return turned.reshape(_shape_of_slices(x.shape))
 
 
 def _volumes(slices: np.ndarray, x: np.ndarray, channels_last: bool) -> np.ndarray:

@@ -11,9 +11,15 @@ from cnnfast.functional._arguments import (
     check_needs,
     empty,
     empty_image,
+    float_array,
     in_order,
     matching_gradient,
+    same_dtype,
+    same_shape,
 )
+from cnnfast.functional.activation.relu import relu as rectified
+from cnnfast.functional.activation.relu import relu_backward
+from cnnfast.functional.combine import add
 from cnnfast.functional.norm._arguments import (
     Gradients,
     Vector,
@@ -134,6 +140,9 @@ def batch_norm_train(
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
     eps: float = 1e-5,
+    *,
+    residual: np.ndarray | None = None,
+    relu: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalise every channel with its mean and variance in this batch, then scale and shift it.
 
@@ -144,6 +153,11 @@ def batch_norm_train(
     ----------
     x, weight, bias, eps
         As in `batch_norm`; at least two values a channel.
+    residual : ndarray, optional
+        Added to y, as a residual block does with its shortcut: shape and dtype of `x`.
+    relu : bool
+        Rectify the sum: max(0, y + residual). Of channels-last images both come with the same pass
+        over memory.
 
     Returns
     -------
@@ -178,7 +192,16 @@ def batch_norm_train(
     images, channels_last = image(x)
     y = empty_image(images.shape, x.dtype, channels_last)
     mean, var = empty((channels,), x.dtype), empty((channels,), x.dtype)
-    _kernels.forward_moments(images, y, mean, var, *vectors, eps, True, 1)
+    if residual is not None:
+        residual = float_array(name, "residual", residual)
+        same_dtype(name, "x", x, residual=residual)
+        same_shape(name, "residual", residual, x.shape, "the shape of x")
+        residual = in_order(residual.reshape(images.shape), channels_last)
+    fused = (residual, bool(relu)) if channels_last else ()
+    _kernels.forward_moments(images, y, mean, var, *vectors, eps, True, 1, *fused)
+    if not fused:
+        y = y if residual is None else add(y, residual)
+        y = rectified(y) if relu else y
     return y.reshape(x.shape), mean, var
 
 
@@ -190,6 +213,9 @@ def batch_norm_train_backward(
     weight: np.ndarray | None = None,
     eps: float = 1e-5,
     needs: Collection[str] = ("x", "weight", "bias"),
+    *,
+    bias: np.ndarray | None = None,
+    relu: bool = False,
 ) -> Gradients:
     r"""Gradients of `batch_norm_train`, whose mean and variance depend on `x`.
 
@@ -208,6 +234,12 @@ def batch_norm_train_backward(
         What it returned.
     needs : collection of "x", "weight", "bias"
         The gradients to compute.
+    bias : ndarray (C,), optional
+        What the forward pass took; it matters only with `relu`.
+    relu : bool
+        Whether the forward pass rectified, with no residual: `grad` then counts where y > 0, which
+        is found anew from `x`. With a residual pass ``relu_backward(grad, y)``, which is the
+        residual's gradient too.
 
     Returns
     -------
@@ -230,7 +262,9 @@ def batch_norm_train_backward(
     >>> gx.tolist(), gw.tolist(), gb.tolist()
     ([[0.0], [0.0]], [4.0], [8.0])
     """
-    return _backward("batch_norm_train_backward", grad, x, mean, var, weight, eps, needs, False)
+    return _backward(
+        "batch_norm_train_backward", grad, x, mean, var, weight, eps, needs, False, bias, bool(relu)
+    )
 
 
 def _backward(
@@ -243,15 +277,22 @@ def _backward(
     eps: float,
     needs: Collection[str],
     constant: bool,
+    bias: Vector = None,
+    relu: bool = False,
 ) -> Gradients:
     x, eps = checked_input(function, x), checked_eps(function, eps)
     grad, x = matching_gradient(function, grad, "x", x)
-    vectors = channel_vectors(function, x, mean=mean, var=var, weight=weight)
+    vectors = channel_vectors(function, x, mean=mean, var=var, weight=weight, bias=bias)
     check_needs(function, needs)
     images, channels_last = image(x)
+    if relu and not channels_last:
+        y = empty_image(images.shape, x.dtype, channels_last)
+        _kernels.forward(images, y, *vectors, eps)
+        grad, relu = relu_backward(grad, y.reshape(x.shape)), False
     gx = empty_image(images.shape, x.dtype, channels_last) if "x" in needs else None
     gw = empty(x.shape[1:2], x.dtype) if "weight" in needs else None
     gb = empty(x.shape[1:2], x.dtype) if "bias" in needs else None
     grad = in_order(grad.reshape(images.shape), channels_last)
-    _kernels.backward(grad, images, gx, gw, gb, *vectors, eps, constant, True, 1)
+    *vectors, bias = vectors
+    _kernels.backward(grad, images, gx, gw, gb, *vectors, eps, constant, True, 1, bias, relu)
     return None if gx is None else gx.reshape(x.shape), gw, gb

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnnfast.functional.combine import add
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers.sequential import check_layer
+from cnnfast.nn.fusion import Node, fuse_nodes
 from cnnfast.nn.module import Module
-
-
-class Node(NamedTuple):
-    """One module of a `Graph`, and the values it takes."""
-
-    name: str
-    module: Module
-    sources: tuple[str | None, ...]
-
-
-class Step(NamedTuple):
-    """A node's turn, and the values that nothing needs after it."""
-
-    name: str
-    sources: tuple[str | None, ...]
-    done_with: tuple[str, ...]
 
 
 class Graph(Module):
@@ -90,28 +75,19 @@ class Graph(Module):
         if outputs is None:
             outputs = tuple(self._sources)[-1:] or self.inputs
         self.outputs = tuple(outputs)
-        self._steps = self.plan(self.outputs)
+        self._order = self.plan(self.outputs)
 
-    def nodes(self) -> Iterator[Node]:
-        """Go through the nodes that the outputs need, in the order in which they run."""
-        for name, sources, _ in self._steps:
-            yield Node(name, getattr(self, name), sources)
+    def nodes(self, order: Sequence[str] | None = None) -> list[Node]:
+        """Give the nodes that the outputs need, in the order in which they run."""
+        order = self._order if order is None else order
+        return [Node(name, getattr(self, name), self._sources[name]) for name in order]
 
-    def plan(self, outputs: Sequence[str]) -> list[Step]:
-        """Order the nodes that `outputs` need, and see when each value is used last."""
-        needed = self._needed(outputs)
+    def plan(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """Order the nodes that `outputs` need."""
         try:
-            order = tuple(TopologicalSorter(needed).static_order())
+            return tuple(TopologicalSorter(self._needed(outputs)).static_order())
         except CycleError as error:
             raise ValueError(f"Graph: there is a cycle: {' -> '.join(error.args[1])}") from None
-        steps: list[Step] = []
-        seen = set(outputs)
-        for name in reversed(order):
-            sources = self._sources[name]
-            last_used = tuple({s: None for s in sources if s is not None and s not in seen})
-            seen.update(last_used)
-            steps.append(Step(name, sources, last_used))
-        return steps[::-1]
 
     def _needed(self, outputs: Sequence[str]) -> dict[str, list[str]]:
         """The nodes that `outputs` depend on, each with those that it takes something from."""
@@ -133,50 +109,43 @@ class Graph(Module):
     # ------------------------------------------------------------------ running
 
     def __call__(self, *inputs: np.ndarray) -> Any:
-        return self.infer(inputs, self.outputs, self._steps)
-
-    def infer(self, inputs: Sequence[np.ndarray], outputs: Sequence[str], steps: list[Step]) -> Any:
-        """Run `steps`, a plan for `outputs`, for inference."""
         values = self._bound(inputs)
-        for name, sources, done_with in steps:
-            arguments = [_get(values, source) for source in sources]
-            for value in done_with:
-                values.pop(value, None)
-            _keep(values, name, getattr(self, name)(*arguments))
-        return _one_or_all(_get(values, output) for output in outputs)
+        for node, done_with in _schedule(self.nodes(), self.outputs):
+            arguments = _taken(values, node, done_with)
+            _keep(values, node.name, node.module(*arguments))
+        return _one_or_all(_get(values, output) for output in self.outputs)
 
     def forward(self, *inputs: np.ndarray) -> tuple[Any, Backward]:
-        return self.learn(inputs, self.outputs, self._steps)
+        return self.learn(inputs, self.outputs, self._order)
 
     def learn(
-        self, inputs: Sequence[np.ndarray], outputs: Sequence[str], steps: list[Step]
+        self, inputs: Sequence[np.ndarray], outputs: Sequence[str], order: Sequence[str]
     ) -> tuple[Any, Backward]:
-        """Run `steps`, a plan for `outputs`, and give what takes the gradients back."""
+        """Run nodes in an `order` for `outputs`, and give what takes the gradients back."""
+        nodes = fuse_nodes(self.nodes(order), outputs)
         values = self._bound(inputs)
         backwards = []
-        for name, sources, done_with in steps:
-            arguments = [_get(values, source) for source in sources]
-            for value in done_with:
-                values.pop(value, None)
-            result, backward = getattr(self, name).forward(*arguments)
+        for node, done_with in _schedule(nodes, outputs):
+            arguments = _taken(values, node, done_with)
+            result, backward = node.module.forward(*arguments)
             backwards.append((backward, len(result) if isinstance(result, tuple) else None))
-            _keep(values, name, result)
+            _keep(values, node.name, result)
             del arguments, result
 
         def run(grad: Any, input_grad: bool) -> Any:
-            wanted = self._wanted(steps, input_grad)
+            wanted = _wanted(nodes, self.inputs if input_grad else ())
             sums = _Sums()
             for output, gradient in zip(
                 outputs, grad if len(outputs) > 1 else (grad,), strict=True
             ):
                 sums.add(output, gradient)
-            for name, sources, _ in reversed(steps):
+            for name, _, sources in reversed(nodes):
                 backward, count = backwards.pop()
                 gradient = sums.take(name, count)
                 if gradient is None or name not in wanted:
                     continue
                 needs = [s is not None and _node_of(s) in wanted for s in sources]
-                gradients = backward(gradient, any(needs))
+                gradients: Any = backward(gradient, any(needs))
                 if len(sources) == 1:
                     gradients = (gradients,)
                 if any(needs):
@@ -198,16 +167,6 @@ class Graph(Module):
             )
         return dict(zip(self.inputs, inputs, strict=True))
 
-    def _wanted(self, steps: list[Step], input_grad: bool) -> set[str]:
-        """The inputs and nodes whose outputs' gradients somebody wants."""
-        wanted = set(self.inputs) if input_grad else set()
-        for name, sources, _ in steps:
-            if any(s is not None and _node_of(s) in wanted for s in sources) or any(
-                p.requires_grad for p in getattr(self, name).parameters()
-            ):
-                wanted.add(name)
-        return wanted
-
 
 class _Sums:
     """Gradients of values, summed as they come."""
@@ -227,6 +186,36 @@ class _Sums:
             return self._of.pop(name, None)
         gradients = tuple(self._of.pop(f"{name}:{i}", None) for i in range(count))
         return None if all(g is None for g in gradients) else gradients
+
+
+def _schedule(nodes: Sequence[Node], outputs: Sequence[str]) -> list[tuple[Node, tuple[str, ...]]]:
+    """Say for each node which values nothing needs after it."""
+    steps: list[tuple[Node, tuple[str, ...]]] = []
+    seen = set(outputs)
+    for node in reversed(nodes):
+        last_used = tuple({s: None for s in node.sources if s is not None and s not in seen})
+        seen.update(last_used)
+        steps.append((node, last_used))
+    return steps[::-1]
+
+
+def _wanted(nodes: Sequence[Node], inputs: Sequence[str]) -> set[str]:
+    """The inputs and nodes whose outputs' gradients somebody wants."""
+    wanted = set(inputs)
+    for name, module, sources in nodes:
+        if any(s is not None and _node_of(s) in wanted for s in sources) or any(
+            p.requires_grad for p in module.parameters()
+        ):
+            wanted.add(name)
+    return wanted
+
+
+def _taken(values: dict[str, Any], node: Node, done_with: tuple[str, ...]) -> list[Any]:
+    """What a node takes; nobody else holds then what it is the last to need."""
+    arguments = [_get(values, source) for source in node.sources]
+    for value in done_with:
+        values.pop(value, None)
+    return arguments
 
 
 def _node_of(value: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from cnnfast.nn.backward import Backward
+from cnnfast.nn.fusion import fuse_row
 from cnnfast.nn.module import Module
 
 
@@ -46,7 +47,7 @@ class Sequential(Module):
         return x
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
-        layers = tuple(self)
+        layers = fuse_row(self)
         backwards = []
         for layer in layers:
             x, backward = layer.forward(x)

@@ -52,10 +52,11 @@ class SlidingFilters(Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}",
             f"stride={self.stride}",
         ]
-        ones = (1,) * self.axes
-        for name, default in {"padding": 0, "dilation": ones, "groups": 1, **defaults}.items():
-            if getattr(self, name) != default:
-                parts.append(f"{name}={getattr(self, name)!r}")
-        if self.bias is None:
-            parts.append("bias=False")
-        return ", ".join(parts)
+        usual = {"padding": 0, "dilation": (1,) * self.axes, "groups": 1}
+        parts += self._unusual(usual)
+        parts += ["bias=False"] if self.bias is None else []
+        return ", ".join(parts + self._unusual(defaults))
+
+    def _unusual(self, defaults: dict[str, object]) -> list[str]:
+        values = {name: getattr(self, name) for name in defaults}
+        return [f"{name}={value!r}" for name, value in values.items() if value != defaults[name]]

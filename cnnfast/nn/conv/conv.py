@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
 from cnnfast.functional._conv import passes
 from cnnfast.functional._window import Numbers, Sides
+from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.conv._filters import SlidingFilters
 from cnnfast.nn.init import kaiming_normal
@@ -45,7 +46,7 @@ class _Conv(SlidingFilters):
         """Give the options that only some numbers of axes have."""
         return {}
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def _compute(self, x: np.ndarray, **fused: Any) -> np.ndarray:
         return passes.forward(
             f"conv{self.axes}d",
             x,
@@ -59,18 +60,28 @@ class _Conv(SlidingFilters):
             self.weight.packed,
             strict=self.strict,
             **self._options(),
+            **fused,
         )
 
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return self._compute(x)
+
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        return self._learn(x)
+
+    def _learn(self, x: np.ndarray, **fused: Any) -> tuple[np.ndarray, Backward]:
         weight, axes, options = self.weight.data, self.axes, self._options()
         window = (self.stride, self.padding, self.dilation, self.groups)
+        y = self._compute(x, **fused)
+        rectified = y if fused.get("relu") else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
+            if rectified is not None:
+                grad = relu_backward(grad, rectified)
             name = f"conv{axes}d_backward"
             return passes.backward(name, axes, grad, x, weight, *window, needs, **options)
 
-        backward = Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
-        return self(x), backward
+        return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
 
     def extra_repr(self) -> str:
         return self._describe(strict=False)
@@ -152,6 +163,10 @@ class Conv2d(_Conv):
 
     def _options(self) -> dict[str, Any]:
         return {"algorithm": self.algorithm}
+
+    def forward_fused(self, x: np.ndarray, *, relu: bool) -> tuple[np.ndarray, Backward]:
+        """``forward``, and max(0, y) if `relu`: see `nn.fusion`."""
+        return self._learn(x, relu=relu)
 
     def extra_repr(self) -> str:
         return self._describe(strict=False, algorithm="auto")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from cnnfast.functional._arguments import number
+from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.functional.norm.batch import (
     batch_norm,
     batch_norm_backward,
@@ -62,9 +64,7 @@ class _RunningNorm(Module):
         self._check(x)
         weight, eps = data(self.weight), self.eps
         if self.training or not self.track_running_stats:
-            y, mean, var, gradients = self._by_input(x)
-            if self.training and self.track_running_stats:
-                self._update(mean, var)
+            y, gradients = self._learn(x)
         else:
             mean, var = self.running_mean, self.running_var
             y = batch_norm(x, mean, var, weight, data(self.bias), eps)
@@ -74,8 +74,15 @@ class _RunningNorm(Module):
 
         return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
 
+    def _learn(self, x: np.ndarray, *fused: Any) -> tuple[np.ndarray, Callable[..., tuple]]:
+        """Give the output by the moments of `x`, which the statistics follow, and the gradients."""
+        y, mean, var, gradients = self._by_input(x, *fused)
+        if self.training and self.track_running_stats:
+            self._update(mean, var)
+        return y, gradients
+
     def _by_input(
-        self, x: np.ndarray
+        self, x: np.ndarray, *fused: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
         """Give the output, mean and unbiased variance for the statistics, and the gradients."""
         raise NotImplementedError
@@ -121,17 +128,37 @@ class _BatchNorm(_RunningNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
+    def forward_fused(
+        self, x: np.ndarray, residual: np.ndarray | None = None, *, relu: bool
+    ) -> tuple[np.ndarray, Backward]:
+        """``forward`` by the moments of `x`, then max(0, y + residual): see `nn.fusion`.
+
+        With a residual, ``backward`` returns its gradient too.
+        """
+        self._check(x)
+        y, gradients = self._learn(x, residual, relu)
+        return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
+
     def _by_input(
-        self, x: np.ndarray
+        self, x: np.ndarray, residual: np.ndarray | None = None, relu: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
-        weight, eps = data(self.weight), self.eps
-        y, mean, var = batch_norm_train(x, weight, data(self.bias), eps)
+        weight, bias, eps = data(self.weight), data(self.bias), self.eps
+        y, mean, var = batch_norm_train(x, weight, bias, eps, residual=residual, relu=relu)
+        count = x.size // self.num_features
+        unbiased = var * (count / (count - 1))
+        rectified = y if relu and residual is not None else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
-            return batch_norm_train_backward(grad, x, mean, var, weight, eps, needs)
+            if rectified is not None:
+                grad = relu_backward(grad, rectified)
+            gx, gw, gb = batch_norm_train_backward(
+                *(grad, x, mean, var, weight, eps, needs),
+                bias=bias,
+                relu=relu and rectified is None,
+            )
+            return gx if residual is None else (gx, grad), gw, gb
 
-        count = x.size // self.num_features
-        return y, mean, var * (count / (count - 1)), gradients
+        return y, mean, unbiased, gradients
 
 
 class BatchNorm1d(_BatchNorm):
@@ -228,7 +255,7 @@ class InstanceNorm2d(_RunningNorm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
     def _by_input(
-        self, x: np.ndarray
+        self, x: np.ndarray, *fused: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
         weight, eps = data(self.weight), self.eps
         y, mean, var = instance_norm_moments(x, weight, data(self.bias), eps)

@@ -32,7 +32,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Rooms whose insides not every higher room may use.
 DOORS = {
     "reference": {"cli"},
-    "_ext": {"functional", "inference"},  # the kernels
+    "_ext": {"functional", "inference", "optim"},  # the kernels
 }
 # Settings and memory, not kernels.
 OPEN_MODULES = {"cnnfast._ext.dispatch", "cnnfast._ext.threads", "cnnfast._ext.workspace"}

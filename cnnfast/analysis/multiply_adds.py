@@ -1,0 +1,26 @@
+"""How many multiplications, each with an addition, a layer takes for one image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnfast.nn import Conv2d, Linear, Module
+
+
+def multiply_adds(layer: Module, y_shape: Sequence[int]) -> int:
+    """Count those with weights, by the direct method; `y_shape` is that of the layer's output.
+
+    What is done once for an element of the output, or less, is not counted: biases, activations,
+    normalisation, pooling.
+
+    Examples
+    --------
+    >>> multiply_adds(Conv2d(3, 96, 11, stride=4), (1, 96, 55, 55)) == 96 * 363 * 3025
+    True
+    """
+    if isinstance(layer, Conv2d):  # every filter, at every position
+        return layer.weight.size * y_shape[0] * math.prod(y_shape[2:])
+    if isinstance(layer, Linear):
+        return layer.weight.size * math.prod(y_shape[:-1])
+    return 0

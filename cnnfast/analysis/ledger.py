@@ -12,6 +12,7 @@ from cnnfast.analysis import table
 from cnnfast.analysis.memory import Memory
 from cnnfast.analysis.multiply_adds import multiply_adds
 from cnnfast.analysis.receptive_field import Field, of_input, of_output
+from cnnfast.analysis.wrappers import innermost
 from cnnfast.nn import Module
 from cnnfast.nn.trace import replay, trace
 
@@ -122,7 +123,7 @@ class Summary(NamedTuple):
 def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
     """Add up what a network costs for one image: parameters, memory, multiply-adds.
 
-    The network runs once, on zeros.
+    The network runs once, on random numbers.
 
     Parameters
     ----------
@@ -144,8 +145,9 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
     Notes
     -----
     Activations are counted as the course notes do for VGG-16: what elementwise layers (`ReLU`,
-    `Dropout`, ...) give lies where their input was, if nobody else needs that, and so do `Flatten`
-    and an adaptive pool that pools nothing. Every other output is stored, and so is the input.
+    `Dropout`, ...) give lies where their input was, if nobody else needs that, and so does what
+    `Flatten` and an adaptive pool that pools nothing give. Every other output is stored, and so is
+    the input.
 
     For training the notes count activations twice, as there is a gradient for each, and parameters
     three times: themselves, gradients and momentum.
@@ -168,7 +170,9 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
         )
     parameters = list(model.parameters())
     dtype = parameters[0].dtype if parameters else np.float32
-    images = [np.zeros((1, *shape), dtype) for shape in input_shapes]
+    # No zeros: of them a pool, say, would make the same in another shape.
+    rng = np.random.default_rng(0)
+    images = [rng.standard_normal((1, *shape)).astype(dtype) for shape in input_shapes]
     memory = Memory(traced)
     fields: dict[str, Field] = {}
     rows = []
@@ -181,12 +185,14 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
         seen = [fields[source] for source in call.sources if source is not None]
         new = {id(p): p.size for p in call.module.parameters() if id(p) not in counted}
         counted |= new.keys()
-        costs = sum(new.values()), multiply_adds(call.module, np.shape(next(iter(given.values()))))
+        layer = innermost(call.module)
+        shapes = [np.shape(value) for value in (*taken[:1], *given.values())]
+        costs = sum(new.values()), multiply_adds(layer, shapes[0], shapes[-1])
         for name, value in given.items():
             value = np.asarray(value)
             stored = memory.place(name, value, call, taken)
-            fields[name] = of_output(call.module, seen, value.shape)
-            rows.append(_row(name, type(call.module).__name__, value, stored, fields[name], *costs))
+            fields[name] = of_output(layer, seen, value.shape)
+            rows.append(_row(name, type(layer).__name__, value, stored, fields[name], *costs))
             costs = 0, 0  # are those of all its values together
         memory.end(call)
     count = sum(p.size for p in parameters)

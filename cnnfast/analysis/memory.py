@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.nn import AdaptiveAvgPool2d, AdaptiveMaxPool2d, Flatten
+from cnnfast.analysis.wrappers import innermost
+from cnnfast.nn import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from cnnfast.nn.trace import ELEMENTWISE, Call, Trace
 
 _ADAPTIVE = (AdaptiveAvgPool2d, AdaptiveMaxPool2d)
@@ -25,9 +26,9 @@ class _Block:
 class Memory:
     """Follows a network as it runs, call by call.
 
-    What elementwise layers give lies where their input was, if nobody else needs that; so do views
-    of it, `Flatten`, and an adaptive pool that pools nothing. Constants are a part of the network.
-    Every other value is stored, and so are the inputs.
+    What elementwise layers give lies where their input was, if nobody else needs that; so does the
+    input in another shape, and what an adaptive pool that pools nothing gives. Constants are a part
+    of the network. Every other value is stored, and so are the inputs.
     """
 
     def __init__(self, traced: Trace) -> None:
@@ -75,12 +76,17 @@ class Memory:
     def _home(self, value: np.ndarray, call: Call, taken: Sequence[Any]) -> str | None:
         """Find the value among those taken in whose memory a new one lies, or can."""
         for source, argument in zip(call.sources, taken, strict=True):
-            if isinstance(argument, np.ndarray) and np.may_share_memory(argument, value):
+            if isinstance(argument, np.ndarray) and _is_view(value, argument):
                 return source
         if not taken:
             return None
-        source, layer = call.sources[0], call.module
-        if isinstance(layer, ELEMENTWISE):
-            return source if self._takers[source] == 1 else None
+        source, layer = call.sources[0], innermost(call.module)
         idle = isinstance(layer, _ADAPTIVE) and np.shape(taken[0]) == value.shape
-        return source if idle or isinstance(layer, Flatten) else None
+        in_place = isinstance(layer, ELEMENTWISE) and self._takers[source] == 1
+        return source if idle or in_place else None
+
+
+def _is_view(value: np.ndarray, x: np.ndarray) -> bool:
+    """Whether a value is `x` itself, a part of it, or the same in another shape."""
+    reshaped = value.size == x.size and value.shape != x.shape
+    return np.may_share_memory(x, value) or (reshaped and np.array_equal(x.ravel(), value.ravel()))

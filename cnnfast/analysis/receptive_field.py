@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from cnnfast.nn import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    Conv2d,
-    Linear,
-    LPPool2d,
-    MaxPool2d,
-    Module,
-)
+from cnnfast.nn import AdaptiveAvgPool2d, AdaptiveMaxPool2d, Linear, Module
 
-_WINDOWS = (AvgPool2d, Conv2d, LPPool2d, MaxPool2d)
 _ADAPTIVE = (AdaptiveAvgPool2d, AdaptiveMaxPool2d)
 
 
@@ -79,10 +69,12 @@ def _meeting(fields: Sequence[Field]) -> Field:
 
 def _window(layer: Module, axis: int, n: int, out: int) -> tuple[int, Fraction]:
     """How many elements a layer's windows see along an axis from `n` to `out`, and their step."""
-    if isinstance(layer, _WINDOWS):
-        dilation = _along(getattr(layer, "dilation", 1), axis)
-        span = dilation * (_along(layer.kernel_size, axis) - 1) + 1
-        return span, Fraction(_along(layer.stride, axis))
+    if hasattr(layer, "kernel_size"):
+        kernel, stride, dilation = (
+            _along(getattr(layer, name, 1), axis) for name in ("kernel_size", "stride", "dilation")
+        )
+        span = dilation * (kernel - 1) + 1
+        return span, Fraction(stride)
     if out == 1 and n > 1:  # all at once: fully connected, or a global pool
         return n, Fraction(1)
     if isinstance(layer, _ADAPTIVE):

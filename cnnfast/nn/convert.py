@@ -71,6 +71,8 @@ def convert_linear_to_conv(model: Module, input_shape: Sequence[int]) -> Module:
     it. With padding (VGG) it is what the head says about its part of the map: a crop is surrounded
     by zeros, and a part of the map by what is beside it in the image.
 
+    Only what ``model(x)`` runs is converted, so not GoogLeNet's auxiliary classifiers.
+
     Examples
     --------
     >>> from cnnfast.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
@@ -164,16 +166,14 @@ def _on_images(call: Call, shape: tuple[int, ...]) -> Module:
 
 
 def _convolution(layer: Linear, shape: tuple[int, ...]) -> Conv2d:
-    channels, *size = shape
-    dtype, bias = layer.weight.dtype, layer.bias
-    conv = Conv2d(
-        channels, layer.out_features, (size[0], size[1]), bias=bias is not None, dtype=dtype
-    )
-    weight = layer.weight.data.reshape(conv.weight.shape)
+    channels, rows, columns = shape
+    weight = layer.weight.data.reshape(layer.out_features, *shape)
+    # Made small at first: it would draw as many random weights only to drop them.
+    conv = Conv2d(1, 1, (rows, columns), dtype=weight.dtype)
+    conv.in_channels, conv.out_channels = channels, layer.out_features
     conv.weight = Parameter(weight, layer.weight.requires_grad)
-    if bias is not None:
-        conv.bias = Parameter(bias.data, bias.requires_grad)
-    conv.train(layer.training)
+    conv.bias = copy.deepcopy(layer.bias)
+    conv.training = layer.training
     return conv
 
 

@@ -215,6 +215,29 @@ def test_float64_takes_twice_the_bytes():
 # ---------------------------------------------------------------------------- any graph
 
 
+class Wrapped(nn.Module):
+    """What a loader of other people's files may put around a layer."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __call__(self, x):
+        return self.layer(x + 1)
+
+
+def test_the_layer_in_a_wrapper_counts():
+    conv = nn.Conv2d(2, 3, 3, stride=2)
+    rows = summary(nn.Sequential(Wrapped(conv), Wrapped(nn.ReLU())), (2, 9, 9)).rows
+    assert rows[1][1:] == summary(conv, (2, 9, 9)).rows[1][1:]
+    assert (rows[2].kind, rows[2].activations) == ("ReLU", 0)
+
+
+def test_the_same_in_another_shape_needs_no_memory():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(48, 2))
+    assert not model[0](np.ones((1, 2, 6, 6), np.float32)).flags.c_contiguous  # it is a copy
+    assert column(summary(model, (2, 6, 6)), "activations") == [72, 48, 0, 2]
+
+
 class Constant(nn.Module):
     def __init__(self, value):
         self.value = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from cnnfast.analysis.multiply_adds import multiply_adds
 from cnnfast.analysis.receptive_field import Field, of_input, of_output
 from cnnfast.analysis.wrappers import innermost
 from cnnfast.nn import Module
-from cnnfast.nn.trace import replay, trace
+from cnnfast.nn.trace import Trace, replay, trace
 
 
 class Row(NamedTuple):
@@ -135,7 +135,8 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
     Returns
     -------
     Summary
-        A row for each value, and totals; ``print`` shows both as a table.
+        A row for each value that depends on the inputs, and totals; ``print`` shows both as a
+        table.
 
     Raises
     ------
@@ -174,30 +175,37 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
     rng = np.random.default_rng(0)
     images = [rng.standard_normal((1, *shape)).astype(dtype) for shape in input_shapes]
     memory = Memory(traced)
-    fields: dict[str, Field] = {}
-    rows = []
+    rows = list(_rows(traced, images, memory))
+    count, size = sum(p.size for p in parameters), sum(p.data.nbytes for p in parameters)
+    return Summary(rows, count, size, *memory.most_at_once())
+
+
+def _rows(traced: Trace, images: Sequence[np.ndarray], memory: Memory) -> Iterator[Row]:
+    """Run a network; yield its rows, and find memory for every value."""
+    fields: dict[str | None, Field] = {}  # of what depends on the inputs
     for name, image in zip(traced.inputs, images, strict=True):
         memory.store(name, image)
         fields[name] = of_input(image.shape)
-        rows.append(_row(name, "Input", image, True, fields[name]))
+        yield _row(name, "Input", image, True, fields[name])
     counted: set[int] = set()
     for call, taken, given in replay(traced, images):
-        seen = [fields[source] for source in call.sources if source is not None]
+        seen = [fields[source] for source in call.sources if source in fields]
+        if not seen:  # a constant
+            for name in given:
+                memory.skip(name)
+            continue
+        layer = innermost(call.module)
         new = {id(p): p.size for p in call.module.parameters() if id(p) not in counted}
         counted |= new.keys()
-        layer = innermost(call.module)
-        shapes = [np.shape(value) for value in (*taken[:1], *given.values())]
-        costs = sum(new.values()), multiply_adds(layer, shapes[0], shapes[-1])
+        y = next(iter(given.values()))
+        costs = sum(new.values()), multiply_adds(layer, np.shape(taken[0]), np.shape(y))
         for name, value in given.items():
             value = np.asarray(value)
             stored = memory.place(name, value, call, taken)
             fields[name] = of_output(layer, seen, value.shape)
-            rows.append(_row(name, type(layer).__name__, value, stored, fields[name], *costs))
+            yield _row(name, type(layer).__name__, value, stored, fields[name], *costs)
             costs = 0, 0  # are those of all its values together
         memory.end(call)
-    count = sum(p.size for p in parameters)
-    size = sum(p.data.nbytes for p in parameters)
-    return Summary(rows, count, size, *memory.most_at_once())
 
 
 def _row(

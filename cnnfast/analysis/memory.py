@@ -27,8 +27,8 @@ class Memory:
     """Follows a network as it runs, call by call.
 
     What elementwise layers give lies where their input was, if nobody else needs that; so does the
-    input in another shape, and what an adaptive pool that pools nothing gives. Constants are a part
-    of the network. Every other value is stored, and so are the inputs.
+    input in another shape, and what an adaptive pool that pools nothing gives. Every other value is
+    stored, and so are the inputs.
     """
 
     def __init__(self, traced: Trace) -> None:
@@ -48,13 +48,15 @@ class Memory:
     def place(self, name: str, value: np.ndarray, call: Call, taken: Sequence[Any]) -> bool:
         """Find a place for a value that a call gives; return whether that is new memory."""
         home = self._home(value, call, taken)
-        if home is not None:
-            self._block_of[name] = self._block_of[home]
-        elif taken:
+        if home is None:
             self.store(name, value)
         else:
-            self._block_of[name] = _Block(np.empty(0), self._time)
-        return home is None and bool(taken)
+            self._block_of[name] = self._block_of[home]
+        return home is None
+
+    def skip(self, name: str) -> None:
+        """Note a value that is a part of the network."""
+        self._block_of[name] = _Block(np.empty(0), self._time)
 
     def end(self, call: Call) -> None:
         """Note that a call is over, and what it needed."""
@@ -78,8 +80,6 @@ class Memory:
         for source, argument in zip(call.sources, taken, strict=True):
             if isinstance(argument, np.ndarray) and _is_view(value, argument):
                 return source
-        if not taken:
-            return None
         source, layer = call.sources[0], innermost(call.module)
         idle = isinstance(layer, _ADAPTIVE) and np.shape(taken[0]) == value.shape
         in_place = isinstance(layer, ELEMENTWISE) and self._takers[source] == 1

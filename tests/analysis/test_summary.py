@@ -268,11 +268,12 @@ def test_integers_constants_several_outputs_and_views():
         {
             "conv": (nn.Conv2d(2, 4, 3), "image"),
             "shape": (Shape(), "conv"),
-            "two": (Constant(np.array([2, 1, 1, 1])),),
+            "two": (Constant(np.ones((2, 2))),),
+            "four": (nn.Add(), "two", "two"),
             "reshape": (Reshape(), "conv", "shape"),
             "resize": (Resize(), "reshape", None),
             "fc": (nn.Linear(6, 4), "numbers"),
-            "joined": (nn.Sequential(), "two"),
+            "joined": (nn.Sequential(), "four"),
         },
         inputs=["image", "numbers"],
         outputs=["resize", "joined", "fc", "shape"],
@@ -280,9 +281,10 @@ def test_integers_constants_several_outputs_and_views():
     ledger = summary(graph, (2, 5, 5), (6,))
     rows = {row.name: row for row in ledger.rows}
     assert rows["shape"].output_shape == (4,)
-    assert rows["two"].activations == rows["reshape"].activations == 0
+    assert rows["reshape"].activations == 0
     assert rows["resize"].receptive_field == (3, 3)
-    assert rows["two"].receptive_field == rows["fc"].receptive_field == ()
+    assert rows["fc"].receptive_field == ()
+    assert not {"two", "four"} & rows.keys()  # constants are no activations
     assert ledger.activations == 50 + 6 + 36 + 4 + 4
     assert str(ledger)
 

@@ -18,7 +18,7 @@ def network(name: str) -> Module:
     """
     if name.endswith(".onnx"):
         try:
-            return cnnfast.load_onnx(name)
+            return cnnfast.load_onnx(name)  # type: ignore[operator]
         except (ImportError, NotImplementedError, ValueError) as error:
             raise CommandError(str(error)) from error
     if name not in models.__all__:

@@ -8,7 +8,6 @@ import pytest
 from cnnfast import models, nn
 from cnnfast.analysis import summary
 from cnnfast.analysis.table import quantity
-from tests.nn.test_graph import Split
 
 
 def vgg16_features():
@@ -88,11 +87,7 @@ def test_the_convolutions_of_vgg16():
 
 @pytest.mark.slow
 def test_all_of_vgg16():
-    head = nn.Sequential(
-        *(nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(25_088, 4096), nn.ReLU(), nn.Dropout()),
-        *(nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 1000)),
-    )
-    ledger = summary(nn.Sequential(vgg16_features(), head), (3, 224, 224))
+    ledger = summary(models.vgg16(), (3, 224, 224))
     assert ledger.parameters == 138_357_544
     assert ledger.activations == 15_237_608
     assert ledger.multiply_adds == 15_346_630_656 + 102_760_448 + 16_777_216 + 4_096_000
@@ -207,6 +202,18 @@ def test_a_value_is_there_from_its_making_to_its_last_use():
     assert summary(graph, (2,)).live_activations == 300  # late, and the two it takes
 
 
+def test_outputs_are_kept_to_the_end():
+    graph = nn.Graph(
+        {
+            "early": (nn.Linear(2, 100), "input"),
+            "wide": (nn.Linear(2, 50), "input"),
+            "late": (nn.Linear(50, 60), "wide"),
+        },
+        outputs=["early", "late"],
+    )
+    assert summary(graph, (2,)).live_activations == 210
+
+
 def test_float64_takes_twice_the_bytes():
     ledger = summary(models.lenet5(dtype=np.float64), (1, 28, 28))
     assert (ledger.parameter_bytes, ledger.activation_bytes) == (2 * 246_824, 2 * 35_512)
@@ -289,21 +296,22 @@ def test_integers_constants_several_outputs_and_views():
     assert str(ledger)
 
 
-def test_several_values_are_several_rows():
-    split = nn.Graph(
-        {"split": (Split(), "input"), "sum": (nn.Add(), "split:0", "split:1")}, outputs=["sum"]
-    )
-    first = nn.Graph({"fc": (nn.Linear(4, 6), "input"), "rest": (Transposed(), "fc")})
-    ledger = summary(nn.Sequential(first, split), (4,))
-    assert [(row.name, row.parameters) for row in ledger.rows if row.parameters] == [("0.fc", 30)]
-    assert [row.name for row in ledger.rows][-3:] == ["1.split:0", "1.split:1", "1.sum"]
+class Halves(nn.Module):
+    """Gives two values, and has parameters."""
 
-
-class Transposed(nn.Module):
-    """Features first, so that `Split` halves them."""
+    def __init__(self):
+        self.fc = nn.Linear(4, 6)
 
     def __call__(self, x):
-        return x.T
+        return tuple(np.split(self.fc(x), 2, axis=1))
+
+
+def test_several_values_are_several_rows():
+    graph = nn.Graph({"halves": (Halves(), "input"), "sum": (nn.Add(), "halves:0", "halves:1")})
+    ledger = summary(graph, (4,))
+    assert [(row.name, row.parameters, row.activations) for row in ledger.rows] == [
+        *(("input", 0, 4), ("halves:0", 30, 3), ("halves:1", 0, 3), ("sum", 0, 3))
+    ]
 
 
 def test_a_shared_layer_counts_its_parameters_once_and_its_work_twice():

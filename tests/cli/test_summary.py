@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import cnnfast
 from cnnfast import models
 from cnnfast.analysis import summary
 from cnnfast.cli import main
@@ -22,6 +23,23 @@ def test_json(capsys):
     data = json.loads(capsys.readouterr().out)
     assert data["totals"]["parameters"] == 61_706
     assert data["rows"][-1]["output_shape"] == [10]
+
+
+def test_an_onnx_file(monkeypatch, capsys):
+    files = {"some/net.onnx": models.lenet5()}
+    monkeypatch.setattr(cnnfast, "load_onnx", files.__getitem__, raising=False)
+    assert main(["summary", "some/net.onnx", "--input", "1,28,28"]) == 0
+    assert "61,706" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [ImportError, NotImplementedError, ValueError])
+def test_an_onnx_file_that_cannot_be_loaded(monkeypatch, capsys, error):
+    def load(path):
+        raise error(f"load_onnx: {path}: no")
+
+    monkeypatch.setattr(cnnfast, "load_onnx", load, raising=False)
+    assert main(["summary", "net.onnx", "--input", "1,28,28"]) == 2
+    assert error_line(capsys) == "cnnfast: error: load_onnx: net.onnx: no\n"
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_with_padding_every_position_is_the_head_on_its_part_of_the_map():
     )
     model = nn.Sequential(features, head)
     sliding = convert_linear_to_conv(model, (3, 12, 12))
+    assert len(sliding[1][0]) == len(sliding[1][1]) == 0  # pool and flatten are dropped
     x = random(2, 3, 24, 20)
     parts, (rows, columns) = crops(features(x), 3, 1)
     y = sliding(x)
@@ -232,3 +233,15 @@ def test_a_model_of_two_inputs():
     model = nn.Graph({"sum": (nn.Add(), "a", "b")}, inputs=("a", "b"))
     with pytest.raises(ValueError, match="must take one input, it takes 2"):
         convert_linear_to_conv(model, (2, 6, 6))
+
+
+@pytest.mark.slow
+def test_vgg16_on_a_larger_image():
+    model = models.vgg16(rng=np.random.default_rng(0))
+    sliding = convert_linear_to_conv(model, (3, 224, 224))
+    x = random(1, 3, 384, 384, dtype=np.float32)
+    y = sliding(x)
+    assert y.shape == (1, 1000, 6, 6)
+    part = model.features(x)[:, :, 2:9, 5:12]
+    want = model.classifier(part.reshape(1, -1))
+    np.testing.assert_allclose(y[:, :, 2, 5], want, atol=1e-5 * abs(want).max())

@@ -7,6 +7,8 @@ from cnnfast import models
 from cnnfast.cli import CommandError
 from cnnfast.nn import Module
 
+NAMES = tuple(name for name in models.__all__ if name != "from_pattern")
+
 
 def network(name: str) -> Module:
     """Make the network of that name, with random weights, or read it from an ONNX file.
@@ -21,8 +23,6 @@ def network(name: str) -> Module:
             return cnnfast.load_onnx(name)  # type: ignore[operator]
         except (ImportError, NotImplementedError, ValueError) as error:
             raise CommandError(str(error)) from error
-    if name not in models.__all__:
-        raise CommandError(
-            f"{name} is neither an .onnx file nor one of {', '.join(models.__all__)}"
-        )
+    if name not in NAMES:
+        raise CommandError(f"{name} is neither an .onnx file nor one of {', '.join(NAMES)}")
     return getattr(models, name)()

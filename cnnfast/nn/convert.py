@@ -13,6 +13,7 @@ from cnnfast.nn.containers import Sequential
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.module import Module
+from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AdaptiveAvgPool2d,
@@ -53,11 +54,11 @@ def convert_linear_to_conv(model: Module, input_shape: Sequence[int]) -> Module:
     Module
         A copy of the model with other layers under the same names: the first `Linear` after a
         `Flatten` becomes a convolution whose filter is as large as the map there, the others
-        convolutions of 1x1, all with the weights they had; `Softmax` goes along the channels. A
-        pool before the `Flatten` that adapts to its input (`AdaptiveAvgPool2d`, `GlobalAvgPool2d`,
-        ...) keeps the window that it has for `input_shape`, and slides at stride 1 if it gives one
-        position. What then does nothing (`Flatten`, an adaptive pool that pools nothing) is an
-        empty `Sequential`.
+        convolutions of 1x1, all with the weights they had; `BatchNorm1d` becomes `BatchNorm2d`, and
+        `Softmax` goes along the channels. A pool before the `Flatten` that adapts to its input
+        (`AdaptiveAvgPool2d`, `GlobalAvgPool2d`, ...) keeps the window that it has for
+        `input_shape`, and slides at stride 1 if it gives one position. What then does nothing
+        (`Flatten`, an adaptive pool that pools nothing) is an empty `Sequential`.
 
     Raises
     ------
@@ -162,6 +163,10 @@ def _on_images(call: Call, shape: tuple[int, ...]) -> Module:
         return layer
     if isinstance(layer, (Softmax, LogSoftmax)) and one_position and layer.dim in (-1, 1):
         return type(layer)(dim=1)
+    if isinstance(layer, BatchNorm1d) and one_position:
+        norm = BatchNorm2d(layer.num_features)
+        vars(norm).update(vars(copy.deepcopy(layer)))
+        return norm
     raise _error(call, "of which no layer for images can be made")
 
 

@@ -47,6 +47,7 @@ def test_an_onnx_file_that_cannot_be_loaded(monkeypatch, capsys, error):
     [
         (["lenet", "--input", "1,28,28"], "error: lenet is neither an .onnx file nor one of "),
         (["__all__", "--input", "1,28,28"], "error: __all__ is neither"),
+        (["from_pattern", "--input", "1,28,28"], "error: from_pattern is neither"),
         (["lenet5", "--input", "3,28,28"], "error: lenet5 takes no 3,28,28: conv2d: x has 3 chan"),
         (["lenet5", "--input", "28"], "error: lenet5 takes no 28: conv2d: x must have 4"),
         (["lenet5", "--input", "1,8,8"], "error: lenet5 takes no 1,8,8: "),

@@ -183,6 +183,23 @@ def test_a_graph_with_a_shared_linear():
     np.testing.assert_allclose(y[:, :, 1, 2], model(x[:, :, 1:, 2:]), rtol=1e-12)
 
 
+def test_batch_norm_between_the_linear_layers():
+    rng = np.random.default_rng(0)
+    norm = nn.BatchNorm1d(5, eps=0.1, dtype=np.float64).eval()
+    norm.running_mean, norm.running_var = rng.standard_normal(5), rng.random(5)
+    norm.weight.assign(rng.standard_normal(5))
+    norm.bias.requires_grad = False
+    make = {"rng": rng, "dtype": np.float64}
+    model = nn.Sequential(nn.Flatten(), nn.Linear(8, 5, **make), norm, nn.Linear(5, 3, **make))
+    sliding = convert_linear_to_conv(model, (2, 2, 2))
+    x = random(1, 2, 3, 4)
+    np.testing.assert_allclose(sliding(x)[:, :, 1, 2], model(x[:, :, 1:, 2:]), rtol=1e-12)
+    assert isinstance(sliding[2], nn.BatchNorm2d)
+    assert sliding[2].running_mean is not norm.running_mean
+    assert (sliding[2].training, sliding[2].bias.requires_grad) == (False, False)
+    assert sliding.state_dict().keys() == model.state_dict().keys()
+
+
 def test_lenet():
     model = models.lenet5(rng=np.random.default_rng(0))
     sliding = convert_linear_to_conv(model, (1, 28, 28))
@@ -200,6 +217,7 @@ def test_lenet():
         ([nn.Flatten(), nn.LayerNorm(72)], "1 is LayerNorm("),
         ([nn.Flatten(), nn.PReLU(72)], "1 is PReLU(num_parameters=72), of which no layer"),
         ([nn.Flatten(), nn.Softmax(), nn.Linear(72, 2)], "1 is Softmax(dim=-1), of which no"),
+        ([nn.Flatten(), nn.BatchNorm1d(72)], "1 is BatchNorm1d("),
         ([nn.AdaptiveAvgPool2d(4), nn.Flatten()], "0 is AdaptiveAvgPool2d(output_size=4), whose"),
         (
             [nn.Flatten(), nn.Graph({"sum": (nn.Add(), "input", "input")})],

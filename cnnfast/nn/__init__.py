@@ -20,6 +20,7 @@ from cnnfast.nn.backward import Backward
 from cnnfast.nn.channels import ZeroPadChannels
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
 from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.convert import convert_linear_to_conv
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
@@ -90,5 +91,6 @@ __all__ = [
     "Softplus",
     "Tanh",
     "ZeroPadChannels",
+    "convert_linear_to_conv",
     "init",
 ]

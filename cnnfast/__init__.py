@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from cnnfast.functional import explain_conv2d, set_conv_precision
     from cnnfast.inference import compile
-    from cnnfast.io import load_weights, save_weights
+    from cnnfast.io import export_onnx, load_weights, save_weights
 
 __all__ = [
     "__version__",
@@ -51,6 +51,7 @@ __all__ = [
     "data",
     "empty_cache",
     "explain_conv2d",
+    "export_onnx",
     "functional",
     "get_num_threads",
     "inference",
@@ -82,6 +83,7 @@ _SUBPACKAGES = (
 _HOMES = {
     "compile": "inference",
     "explain_conv2d": "functional",
+    "export_onnx": "io",
     "load_weights": "io",
     "save_weights": "io",
     "set_conv_precision": "functional",

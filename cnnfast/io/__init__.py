@@ -4,7 +4,7 @@ A file is data from elsewhere: nothing in it is ever executed, and memory is tak
 the file can really hold.
 """
 
-from cnnfast.io.onnx import load_onnx
+from cnnfast.io.onnx import export_onnx, load_onnx
 from cnnfast.io.weights import load_weights, save_weights
 
-__all__ = ["load_onnx", "load_weights", "save_weights"]
+__all__ = ["export_onnx", "load_onnx", "load_weights", "save_weights"]

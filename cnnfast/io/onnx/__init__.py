@@ -1,5 +1,6 @@
 """Networks in ONNX files.
 
+export/         a network to a file
 load.py         `load_onnx`
 loader.py       the file's graph to an `nn.Graph`
 node.py         one node of it, as the operators' handlers see it
@@ -9,6 +10,7 @@ operation.py    what modules of operators that are no layers have in common
 operators/      the handlers and those modules, by family
 """
 
+from cnnfast.io.onnx.export import export_onnx
 from cnnfast.io.onnx.load import load_onnx
 
-__all__ = ["load_onnx"]
+__all__ = ["export_onnx", "load_onnx"]

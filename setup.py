@@ -30,6 +30,7 @@ SOURCES = {
     "norm": [],
     "optimizers": [],
     "pool": [],
+    "resample": [],
     "scatter": [],
     "softmax": [],
     "winograd": [],

@@ -571,6 +571,131 @@ def adaptive_max_pool2d(x: np.ndarray, output_size: Pair) -> tuple[np.ndarray, n
     return y, indices
 
 
+# ---------------------------------------------------------------------------- resizing, padding
+
+
+def neighbours(
+    o: int, W: int, OW: int, mode: str, align_corners: bool = False
+) -> list[tuple[int, float]]:
+    """List the input positions along one axis that output `o` of OW is made of, and their weights.
+
+    Examples
+    --------
+    >>> neighbours(1, W=4, OW=8, mode="nearest"), neighbours(1, W=4, OW=8, mode="bilinear")
+    ([(0, 1.0)], [(0, 0.75), (1, 0.25)])
+    """
+    if mode == "nearest":
+        return [(o * W // OW, 1.0)]
+    if align_corners:
+        at = o * (W - 1) / (OW - 1) if OW > 1 else 0.0
+    else:
+        at = max(0.0, (o + 0.5) * W / OW - 0.5)
+    i = math.floor(at)
+    return [(i, 1 - (at - i)), (min(i + 1, W - 1), at - i)]
+
+
+def interpolate(
+    x: np.ndarray, size: Pair, mode: str = "nearest", align_corners: bool = False
+) -> np.ndarray:
+    """Resize `x` (N, D, H, W) to (N, D, OH, OW): weighted sums of the pixels nearby.
+
+    Examples
+    --------
+    >>> interpolate(np.array([[[[0.0, 4.0]]]]), (1, 4), mode="bilinear").tolist()
+    [[[[0.0, 1.0, 3.0, 4.0]]]]
+    """
+    N, D, H, W = x.shape
+    OH, OW = pair(size)
+    y = np.zeros((N, D, OH, OW))
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    for i, u in neighbours(oh, H, OH, mode, align_corners):
+                        for j, v in neighbours(ow, W, OW, mode, align_corners):
+                            y[n, d, oh, ow] += u * v * x[n, d, i, j]
+    return y.astype(x.dtype)
+
+
+def interpolate_backward(
+    grad: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> np.ndarray:
+    """Send each gradient to the pixels it was made of, by their weights."""
+    N, D, H, W = input_shape
+    OH, OW = grad.shape[2:]
+    gx = np.zeros(input_shape)
+    for n in range(N):
+        for d in range(D):
+            for oh in range(OH):
+                for ow in range(OW):
+                    for i, u in neighbours(oh, H, OH, mode, align_corners):
+                        for j, v in neighbours(ow, W, OW, mode, align_corners):
+                            gx[n, d, i, j] += u * v * grad[n, d, oh, ow]
+    return gx.astype(grad.dtype)
+
+
+def source(i: int, W: int, mode: str) -> int | None:
+    """Say which of W elements stands at position `i`, which may lie outside; None for a constant.
+
+    Examples
+    --------
+    >>> [source(i, 3, "reflect") for i in range(-2, 5)]
+    [2, 1, 0, 1, 2, 1, 0]
+    >>> [source(i, 3, "replicate") for i in range(-2, 5)]
+    [0, 0, 0, 1, 2, 2, 2]
+    """
+    if 0 <= i < W:
+        return i
+    if mode == "reflect":
+        return -i if i < 0 else 2 * (W - 1) - i
+    if mode == "replicate":
+        return 0 if i < 0 else W - 1
+    return None
+
+
+def pad(
+    x: np.ndarray,
+    padding: tuple[tuple[int, int], tuple[int, int]],
+    mode: str = "constant",
+    value: float = 0.0,
+) -> np.ndarray:
+    """Surround `x` (N, D, H, W) by ((top, bottom), (left, right)); negative numbers cut off.
+
+    Examples
+    --------
+    >>> pad(np.array([[[[1.0, 2.0, 3.0]]]]), ((0, 0), (2, -1)), "reflect").tolist()
+    [[[[3.0, 2.0, 1.0, 2.0]]]]
+    """
+    N, D, H, W = x.shape
+    (top, bottom), (left, right) = padding
+    y = np.full((N, D, top + H + bottom, left + W + right), value, x.dtype)
+    for n, d, oh, ow in np.ndindex(y.shape):
+        i, j = source(oh - top, H, mode), source(ow - left, W, mode)
+        if i is not None and j is not None:
+            y[n, d, oh, ow] = x[n, d, i, j]
+    return y
+
+
+def pad_backward(
+    grad: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    padding: tuple[tuple[int, int], tuple[int, int]],
+    mode: str = "constant",
+) -> np.ndarray:
+    """Add each gradient to that of the pixel it is a copy of."""
+    _, _, H, W = input_shape
+    (top, _), (left, _) = padding
+    gx = np.zeros(input_shape)
+    for n, d, oh, ow in np.ndindex(grad.shape):
+        i, j = source(oh - top, H, mode), source(ow - left, W, mode)
+        if i is not None and j is not None:
+            gx[n, d, i, j] += grad[n, d, oh, ow]
+    return gx.astype(grad.dtype)
+
+
 # ---------------------------------------------------------------------------- fully connected
 
 

@@ -149,6 +149,9 @@ cdef extern from "simd/kernels.h" nogil:
                              Py_ssize_t count) noexcept nogil
         void (*route_channels)(char* y, const char* g, const char* x, Py_ssize_t step,
                                Py_ssize_t pixels, Py_ssize_t count) noexcept nogil
+        void (*blend)(char* y, const char* x, Py_ssize_t x_step, const Py_ssize_t* starts,
+                      const Py_ssize_t* sources, const char* weights, Py_ssize_t taps,
+                      Py_ssize_t targets, Py_ssize_t lanes) noexcept nogil
         const cf_map* maps
         cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward
         void (*sgd)(char* values, const char* gradient, char* velocity, Py_ssize_t count,

@@ -488,7 +488,7 @@ def _images(
     return (n, c, h, w), window(function, (h, w), (field_height, field_width), stride, padding)
 
 
-def _field_shape(placed: Window) -> tuple[int, int, int, int]:
+def _field_shape(placed: Window) -> tuple[int, ...]:
     return placed.rows.kernel, placed.columns.kernel, *placed.out
 
 

@@ -36,6 +36,16 @@ from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
+from cnnfast.functional.conv1d import conv1d, conv1d_backward
+from cnnfast.functional.conv3d import conv3d, conv3d_backward
+from cnnfast.functional.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose1d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose3d,
+    conv_transpose3d_backward,
+)
 from cnnfast.functional.dropout import dropout, dropout_backward
 from cnnfast.functional.explain import explain_conv2d
 from cnnfast.functional.global_pool import (
@@ -45,9 +55,14 @@ from cnnfast.functional.global_pool import (
     global_max_pool2d_backward,
 )
 from cnnfast.functional.linear import linear, linear_backward
+from cnnfast.functional.locally_connected import (
+    locally_connected2d,
+    locally_connected2d_backward,
+)
 from cnnfast.functional.loss import cross_entropy, hinge_loss
 from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
 from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
+from cnnfast.functional.max_unpool import max_unpool2d, max_unpool2d_backward
 from cnnfast.functional.norm import (
     batch_norm,
     batch_norm_backward,
@@ -62,6 +77,24 @@ from cnnfast.functional.norm import (
     local_response_norm,
     local_response_norm_backward,
 )
+from cnnfast.functional.pad import pad, pad_backward
+from cnnfast.functional.pool1d import (
+    avg_pool1d,
+    avg_pool1d_backward,
+    lp_pool1d,
+    lp_pool1d_backward,
+    max_pool1d,
+    max_pool1d_backward,
+)
+from cnnfast.functional.pool3d import (
+    avg_pool3d,
+    avg_pool3d_backward,
+    lp_pool3d,
+    lp_pool3d_backward,
+    max_pool3d,
+    max_pool3d_backward,
+)
+from cnnfast.functional.resize import interpolate, interpolate_backward
 from cnnfast.functional.softmax import (
     log_softmax,
     log_softmax_backward,
@@ -76,8 +109,12 @@ __all__ = [
     "adaptive_max_pool2d_backward",
     "add",
     "add_backward",
+    "avg_pool1d",
+    "avg_pool1d_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "avg_pool3d",
+    "avg_pool3d_backward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_train",
@@ -85,8 +122,18 @@ __all__ = [
     "col2im",
     "concat",
     "concat_backward",
+    "conv1d",
+    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
+    "conv3d",
+    "conv3d_backward",
+    "conv_transpose1d",
+    "conv_transpose1d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose3d",
+    "conv_transpose3d_backward",
     "cross_entropy",
     "dropout",
     "dropout_backward",
@@ -109,6 +156,8 @@ __all__ = [
     "im2col",
     "instance_norm",
     "instance_norm_backward",
+    "interpolate",
+    "interpolate_backward",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -117,12 +166,26 @@ __all__ = [
     "linear_backward",
     "local_response_norm",
     "local_response_norm_backward",
+    "locally_connected2d",
+    "locally_connected2d_backward",
     "log_softmax",
     "log_softmax_backward",
+    "lp_pool1d",
+    "lp_pool1d_backward",
     "lp_pool2d",
     "lp_pool2d_backward",
+    "lp_pool3d",
+    "lp_pool3d_backward",
+    "max_pool1d",
+    "max_pool1d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool3d",
+    "max_pool3d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+    "pad",
+    "pad_backward",
     "prelu",
     "prelu_backward",
     "relu",

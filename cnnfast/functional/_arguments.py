@@ -20,9 +20,14 @@ FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 AXES = {
     1: "(features,)",
     2: "(N, features)",
-    3: "(N, C*R*S, OH*OW)",
+    3: "(N, C, L)",
     4: "(N, C, H, W)",
+    5: "(N, C, D, H, W)",
+    6: "(OH, OW, K, C, R, S)",
 }
+# The axes of images, sequences and volumes in channels-last memory, and how to turn them back.
+CHANNELS_LAST = {3: (0, 2, 1), 4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
+CHANNELS_FIRST = {3: (0, 2, 1), 4: (0, 3, 1, 2), 5: (0, 4, 1, 2, 3)}
 
 
 def float_array(function: str, name: str, value: np.ndarray, ndim: int | None = None) -> np.ndarray:
@@ -137,19 +142,20 @@ def check_needs(function: str, needs: Collection[str]) -> None:
 
 
 def is_channels_last(x: np.ndarray) -> bool:
-    """Tell whether the memory of `x` (N, C, H, W) is channels-last, as its strides say.
+    """Tell whether the memory of `x`, e.g. (N, C, H, W), is channels-last, as its strides say.
 
     Where the strides fit both orders (C = 1, or H = W = 1) the answer is False: C order.
     """
     if x.flags.c_contiguous:
         return False
-    return x.transpose(0, 2, 3, 1).flags.c_contiguous
+    return x.transpose(CHANNELS_LAST[x.ndim]).flags.c_contiguous
 
 
 def in_order(x: np.ndarray, channels_last: bool) -> np.ndarray:
-    """`x` (N, C, H, W) in channels-last or else C order, copied if need be."""
+    """`x`, e.g. (N, C, H, W), in channels-last or else C order, copied if need be."""
     if channels_last:
-        return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        turned = np.ascontiguousarray(x.transpose(CHANNELS_LAST[x.ndim]))
+        return turned.transpose(CHANNELS_FIRST[x.ndim])
     return np.ascontiguousarray(x)
 
 
@@ -191,15 +197,14 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def empty_image(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) -> np.ndarray:
-    """An uninitialised, aligned (N, C, H, W) array in one of the two memory orders."""
+    """An uninitialised, aligned array, e.g. (N, C, H, W), in one of the two memory orders."""
     if not channels_last:
         return empty(shape, dtype)
     if _place.array is not None and (there := _placed(shape, dtype)) is not None:
         return there
-    _, c, h, w = shape
-    size = dtype.itemsize
-    strides = (h * w * c * size, size, w * c * size, c * size)
-    return np.ndarray(shape, dtype, *_memory(shape, dtype), strides)
+    turned = (shape[0], *shape[2:], shape[1])
+    memory = np.ndarray(turned, dtype, *_memory(shape, dtype))
+    return memory.transpose(CHANNELS_FIRST[len(shape)])
 
 
 def _memory(shape: tuple[int, ...], dtype: np.dtype) -> tuple[Block | np.ndarray, int]:
@@ -219,6 +224,6 @@ def _memory(shape: tuple[int, ...], dtype: np.dtype) -> tuple[Block | np.ndarray
 def empty_like(x: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     """An uninitialised, aligned array in the shape and memory order of `x`."""
     dtype = x.dtype if dtype is None else dtype
-    if x.ndim == 4:
+    if x.ndim in CHANNELS_LAST:
         return empty_image(x.shape, dtype, is_channels_last(x))
     return empty(x.shape, dtype)

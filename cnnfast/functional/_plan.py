@@ -6,7 +6,6 @@ has been seen costs a look-up.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -16,52 +15,10 @@ from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_weights_few as _weights_few
 from cnnfast.functional._algorithm import Algorithm, Choice, Precision, choose
-from cnnfast.functional._window import LARGEST_IMAGE, Padding, Pair, Window, window
+from cnnfast.functional._window import Window
 
 MemoryFormat = Literal["preserve", "channels_last", "contiguous"]
 Shape = tuple[int, ...]
-
-
-@lru_cache(maxsize=1024)
-def place(
-    function: str,
-    x: Shape,
-    weight: Shape,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    strict: bool,
-) -> Window:
-    """Check the shapes and geometry of a convolution, and place its window over the input."""
-    if 0 in x[1:]:
-        raise ValueError(
-            f"{function}: x may have no empty dimension except the batch, got shape {x}"
-        )
-    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
-        raise TypeError(f"{function}: groups must be an int, got {groups!r}")
-    filters, depth, rows, columns = weight
-    height, width = x[2:]
-    if groups < 1 or filters % groups:
-        raise ValueError(
-            f"{function}: groups must be at least 1 and divide the {filters} filters of weight "
-            f"{weight}, got {groups}"
-        )
-    if x[1] != depth * groups:
-        raise ValueError(
-            f"{function}: x has {x[1]} channels, but weight {weight} with groups {groups} reads "
-            f"{depth * groups}"
-        )
-    win = window(
-        function, (height, width), (rows, columns), stride, padding, dilation, strict=strict
-    )
-    padded, size = x[1] * win.rows.padded * win.columns.padded, math.prod(weight)
-    if max(padded, size) > LARGEST_IMAGE:
-        raise ValueError(
-            f"{function}: an image of x has {padded} elements with its padding and weight has "
-            f"{size}; neither may have more than {LARGEST_IMAGE}"
-        )
-    return win
 
 
 class ForwardPlan(NamedTuple):

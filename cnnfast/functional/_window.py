@@ -7,16 +7,34 @@ spans D(F - 1) + 1 elements. (In the notes dilation 0 means no gap; here, as in 
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 Pair = int | tuple[int, int]
 Padding = int | str | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+# The same for any number of axes.
+Numbers = int | tuple[int, ...]
+Sides = int | str | tuple[int, ...] | tuple[tuple[int, int], ...]
 
 # No index and no size of a scratch buffer that a kernel computes from these can leave 64 bits.
 LARGEST = 2**31 - 1
 LARGEST_IMAGE = 2**40
+
+# By the number of axes: what arguments look like, and what each axis is called.
+FORMS = {1: "an int", 2: "an int or a pair of ints", 3: "an int or three ints"}
+SIDES = {
+    1: "((left, right),)",
+    2: "((top, bottom), (left, right))",
+    3: "((front, back), (top, bottom), (left, right))",
+}
+AXES = {
+    1: (("elements", "length"),),
+    2: (("rows", "height"), ("columns", "width")),
+    3: (("slices", "depth"), ("rows", "height"), ("columns", "width")),
+}
 
 
 class Axis(NamedTuple):
@@ -40,95 +58,117 @@ class Axis(NamedTuple):
         return self.before + self.size + self.after
 
 
-class Window(NamedTuple):
-    """A window's two axes."""
+def plain_axis(size: int) -> Axis:
+    """An axis along which nothing happens: one tap at every position."""
+    return Axis(size, 1, 1, 0, 0, 1, size)
+
+
+class Window(tuple[Axis, ...]):
+    """A window's axes: one, two or three of them.
+
+    Attributes
+    ----------
+    rows, columns : Axis
+        The last two; of a sequence, which is one row, the first is plain.
+    out, strides, dilations : tuple of int
+    is_global : bool
+        Whether there is one position, and its taps are just the input.
+    """
 
     rows: Axis
     columns: Axis
+    out: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    is_global: bool
 
-    @property
-    def out(self) -> tuple[int, int]:
-        return self.rows.out, self.columns.out
+    def __new__(cls, axes: Iterable[Axis]) -> Window:
+        self = super().__new__(cls, axes)
+        # Found once: windows are looked up far more often than made.
+        self.rows, self.columns = self[-2:] if len(self) > 1 else (plain_axis(1), self[0])
+        self.out = tuple([axis.out for axis in self])
+        self.strides = tuple([axis.stride for axis in self])
+        self.dilations = tuple([axis.dilation for axis in self])
+        self.is_global = all(
+            a.out == 1 and a.before == 0 and a.kernel == a.size and a.span == a.kernel for a in self
+        )
+        return self
 
-    @property
-    def strides(self) -> tuple[int, int]:
-        return self.rows.stride, self.columns.stride
+    def of_one_row(self) -> Window:
+        """That over an image of one row, instead of a sequence."""
+        return Window((plain_axis(1), *self))
 
-    @property
-    def dilations(self) -> tuple[int, int]:
-        return self.rows.dilation, self.columns.dilation
+
+def numbers(function: str, name: str, value: Numbers, minimum: int, count: int) -> tuple[int, ...]:
+    """Turn an int, or one for each axis, into `count` ints not below `minimum`."""
+    if type(value) is int and minimum <= value <= LARGEST:
+        return (value,) * count
+    values = (value,) * count if not isinstance(value, (tuple, list)) else tuple(value)
+    if len(values) != count:
+        raise ValueError(f"{function}: {name} must be {FORMS[count]}, got {value!r}")
+    return tuple([_integer(function, name, item, minimum, value, FORMS[count]) for item in values])
 
 
 def pair(function: str, name: str, value: Pair, minimum: int) -> tuple[int, int]:
     """Turn an int, or two, into a pair of ints not below `minimum`."""
-    if type(value) is int and minimum <= value <= LARGEST:
-        return value, value
-    values = (value, value) if not isinstance(value, (tuple, list)) else tuple(value)
-    if len(values) != 2:
-        raise ValueError(f"{function}: {name} must be an int or a pair of ints, got {value!r}")
-    return _integer(function, name, values[0], minimum, value), _integer(
-        function, name, values[1], minimum, value
-    )
+    first, second = numbers(function, name, value, minimum, 2)
+    return first, second
 
 
-def _integer(function: str, name: str, item: Any, minimum: int, whole: object) -> int:
+def _integer(function: str, name: str, item: Any, minimum: int, whole: object, form: str) -> int:
     if type(item) is not int:
         try:
             if isinstance(item, bool):
                 raise TypeError
             item = operator.index(item)
         except TypeError:
-            raise TypeError(
-                f"{function}: {name} must be an int or a pair of ints, got {whole!r}"
-            ) from None
+            raise TypeError(f"{function}: {name} must be {form}, got {whole!r}") from None
     if not minimum <= item <= LARGEST:
         bound = f"at least {minimum}" if item < minimum else f"at most {LARGEST}"
         raise ValueError(f"{function}: {name} must be {bound}, got {whole!r}")
     return item
 
 
-def _sides(
+def sides(
     function: str,
-    padding: Padding,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int],
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Padding in any accepted form as ((top, bottom), (left, right))."""
+    padding: Sides,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[tuple[int, int], ...]:
+    """Padding in any accepted form as (before, after) for each axis."""
+    count = len(kernel)
     if type(padding) is int and 0 <= padding <= LARGEST:
-        return (padding, padding), (padding, padding)
+        return ((padding, padding),) * count
     if isinstance(padding, str):
         if padding == "valid":
-            return (0, 0), (0, 0)
+            return ((0, 0),) * count
         if padding != "same":
             raise ValueError(f'{function}: padding must be "same" or "valid", got {padding!r}')
-        if stride != (1, 1):
+        if any(step != 1 for step in stride):
             raise ValueError(f'{function}: padding "same" needs stride 1, got stride {stride}')
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        return (total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2)
+        return tuple([(t // 2, t - t // 2) for t in total])
     if isinstance(padding, (tuple, list)) and any(isinstance(p, (tuple, list)) for p in padding):
-        if len(padding) != 2:
-            raise ValueError(
-                f"{function}: padding must be ((top, bottom), (left, right)), got {padding!r}"
-            )
-        return pair(function, "padding", padding[0], 0), pair(function, "padding", padding[1], 0)
-    vertical, horizontal = pair(function, "padding", cast(Pair, padding), 0)
-    return (vertical, vertical), (horizontal, horizontal)
+        if len(padding) != count:
+            raise ValueError(f"{function}: padding must be {SIDES[count]}, got {padding!r}")
+        return tuple([pair(function, "padding", cast(Pair, side), 0) for side in padding])
+    return tuple([(p, p) for p in numbers(function, "padding", cast(Numbers, padding), 0, count)])
 
 
 def window(
     function: str,
-    size: tuple[int, int],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    size: tuple[int, ...],
+    kernel_size: Numbers,
+    stride: Numbers,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
     *,
     ceil_mode: bool = False,
     strict: bool = False,
     pooling: bool = False,
 ) -> Window:
-    """Check a window's arguments and place it over an input of `size` (H, W).
+    """Check a window's arguments and place it over an input of `size`, e.g. (H, W).
 
     Parameters
     ----------
@@ -147,20 +187,21 @@ def window(
     TypeError, ValueError
         With a message that names the function, the argument, its value and the rule.
     """
-    kernel = pair(function, "kernel_size", kernel_size, 1)
-    strides = pair(function, "stride", stride, 1)
-    dilations = pair(function, "dilation", dilation, 1)
-    sides = _sides(function, padding, kernel, strides, dilations)
+    count = len(size)
+    kernel = numbers(function, "kernel_size", kernel_size, 1, count)
+    strides = numbers(function, "stride", stride, 1, count)
+    dilations = numbers(function, "dilation", dilation, 1, count)
+    pads = sides(function, padding, kernel, strides, dilations)
     return _place(
-        function, size, kernel, strides, sides, dilations, ceil_mode, bool(strict), pooling
+        function, size, kernel, strides, pads, dilations, ceil_mode, bool(strict), pooling
     )
 
 
 @lru_cache(maxsize=1024)
-def _place(function, size, kernel, strides, sides, dilations, ceil_mode, strict, pooling) -> Window:
+def _place(function, size, kernel, strides, pads, dilations, ceil_mode, strict, pooling) -> Window:
     axes = []
-    for i, (what, extent) in enumerate((("rows", "height"), ("columns", "width"))):
-        before, after = sides[i]
+    for i, (what, extent) in enumerate(AXES[len(size)]):
+        before, after = pads[i]
         axis = Axis(size[i], kernel[i], strides[i], before, after, dilations[i], 0)
         room = axis.padded - axis.span
         overhangs = ceil_mode and not strict and room > -axis.stride
@@ -185,15 +226,16 @@ def _place(function, size, kernel, strides, sides, dilations, ceil_mode, strict,
         if pooling:
             _check_pool_padding(function, axis, kernel, what)
         axes.append(axis)
-    if axes[0].padded * axes[1].padded > LARGEST_IMAGE:
+    padded = [axis.padded for axis in axes]
+    if math.prod(padded) > LARGEST_IMAGE:
         raise ValueError(
-            f"{function}: the padded input has {axes[0].padded} x {axes[1].padded} elements, "
+            f"{function}: the padded input has {' x '.join(map(str, padded))} elements, "
             f"more than {LARGEST_IMAGE}"
         )
-    return Window(*axes)
+    return Window(axes)
 
 
-def _check_pool_padding(function: str, axis: Axis, kernel: tuple[int, int], what: str) -> None:
+def _check_pool_padding(function: str, axis: Axis, kernel: tuple[int, ...], what: str) -> None:
     if max(axis.before, axis.after) > axis.span // 2:
         raise ValueError(
             f"{function}: padding {(axis.before, axis.after)} must be at most half of the "

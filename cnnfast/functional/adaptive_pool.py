@@ -9,14 +9,13 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from cnnfast.functional._arguments import (
-    empty_image,
     float_array,
-    in_order,
     is_channels_last,
     nonempty,
     same_dtype,
     same_shape,
 )
+from cnnfast.functional._resampling import Plan, adjoint, gather, resample, spans
 from cnnfast.functional._window import pair
 from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.global_pool import global_avg_pool2d, global_avg_pool2d_backward
@@ -67,14 +66,8 @@ def adaptive_avg_pool2d(x: np.ndarray, output_size: OutputSize) -> np.ndarray:
     windows = _equal_windows(x.shape[2:], out)
     if windows is not None:
         return avg_pool2d(x, *windows)
-    n, c, h, w = x.shape
-    rows, columns = _bins(h, out[0]), _bins(w, out[1])
-    sums = empty_image((n, c, out[0], w), x.dtype, is_channels_last(x))
-    for i, (start, stop) in enumerate(rows):
-        np.add.reduce(x[:, :, start:stop], 2, out=sums[:, :, i])
-    y = empty_image((n, c, *out), x.dtype, is_channels_last(x))
-    for j, (start, stop) in enumerate(columns):
-        np.add.reduce(sums[..., start:stop], 3, out=y[..., j])
+    rows, columns = _plans(x, out)
+    y = resample(x, rows, columns, is_channels_last(x))
     y /= _extents(rows, columns, x.dtype)
     return y
 
@@ -118,18 +111,10 @@ def adaptive_avg_pool2d_backward(
     windows = _equal_windows(x.shape[2:], out)
     if windows is not None:
         return avg_pool2d_backward(grad, x, *windows)
-    n, c, h, w = x.shape
-    rows, columns = _bins(h, out[0]), _bins(w, out[1])
-    share = in_order(grad, is_channels_last(x)) / _extents(rows, columns, x.dtype)
-    spread = empty_image((n, c, out[0], w), x.dtype, is_channels_last(x))
-    spread[...] = 0
-    for j, (start, stop) in enumerate(columns):
-        spread[..., start:stop] += share[..., j : j + 1]
-    gx = empty_image(x.shape, x.dtype, is_channels_last(x))
-    gx[...] = 0
-    for i, (start, stop) in enumerate(rows):
-        gx[:, :, start:stop] += spread[:, :, i : i + 1]
-    return gx
+    rows, columns = _plans(x, out)
+    share = grad / _extents(rows, columns, x.dtype)
+    h, w = x.shape[2:]
+    return resample(share, adjoint(rows, h), adjoint(columns, w), is_channels_last(x))
 
 
 @overload
@@ -261,21 +246,32 @@ def _equal_windows(
     return (kernels[0], kernels[1]), (strides[0], strides[1])
 
 
-def _extents(rows: Bins, columns: Bins, dtype: np.dtype) -> np.ndarray:
+def _plans(x: np.ndarray, out: tuple[int, int]) -> tuple[Plan, Plan]:
+    """Plan sums over the windows."""
+    return spans(_bins(x.shape[2], out[0]), x.dtype), spans(_bins(x.shape[3], out[1]), x.dtype)
+
+
+def _extents(rows: Plan, columns: Plan, dtype: np.dtype) -> np.ndarray:
     """Count the elements of each window."""
-    heights, widths = (
-        np.array([stop - start for start, stop in b], dtype) for b in (rows, columns)
-    )
-    return heights[:, None] * widths
+    return (np.diff(rows.starts)[:, None] * np.diff(columns.starts)).astype(dtype)
 
 
 def _max_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, np.ndarray]:
-    """Take the first maximum of each row's bins, then the first of these in each column's."""
-    best_column = np.stack([start + x[..., start:stop].argmax(3) for start, stop in columns], 3)
-    across = np.take_along_axis(x, best_column, 3)
-    best_row = np.stack([start + across[:, :, start:stop].argmax(2) for start, stop in rows], 2)
-    shape, order = best_row.shape, is_channels_last(x)
-    y, indices = empty_image(shape, x.dtype, order), empty_image(shape, best_row.dtype, order)
-    y[...] = np.take_along_axis(across, best_row, 2)
-    indices[...] = best_row * x.shape[3] + np.take_along_axis(best_column, best_row, 2)
-    return y, indices
+    """Pool an image in which the windows are side by side, and equal: the last elements repeat.
+
+    A repeated element is the first maximum only if it is so itself.
+    """
+    row_of, column_of = _side_by_side(rows), _side_by_side(columns)
+    plans = gather(row_of.ravel(), x.dtype), gather(column_of.ravel(), x.dtype)
+    apart = resample(x, *plans, is_channels_last(x))
+    windows = row_of.shape[1], column_of.shape[1]
+    y, winners = max_pool2d(apart, windows, return_indices=True)
+    positions = row_of.reshape(-1, 1) * x.shape[3] + column_of.ravel()
+    return y, np.take(positions, winners, out=winners)
+
+
+def _side_by_side(bins: Bins) -> np.ndarray:
+    """List the elements of each window, its last one repeated up to the extent of the largest."""
+    bounds = np.array(bins)
+    offsets = np.arange(np.diff(bounds).max())
+    return np.minimum(bounds[:, :1] + offsets, bounds[:, 1:] - 1)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Callable
 from typing import Literal, overload
 
 import numpy as np
 
-from cnnfast._ext import global_pool as _global_kernels
-from cnnfast._ext import pool as _kernels
-from cnnfast._ext import scatter as _scatter
 from cnnfast.functional._arguments import (
+    AXES,
     empty_image,
-    empty_like,
     float_array,
-    in_order,
     is_channels_last,
     same_shape,
 )
-from cnnfast.functional._pooling import is_global, pool_arguments
-from cnnfast.functional._window import Padding, Pair, Window
-
-# A window's winner fits a byte up to this many taps.
-BYTE_TAPS = 256
+from cnnfast.functional._pool import dimensions, maxima, passes
+from cnnfast.functional._pool.arguments import matching_grad
+from cnnfast.functional._window import Padding, Pair
 
 
 @overload
@@ -109,17 +103,8 @@ def max_pool2d(
     array([[ 5,  7],
            [13, 15]])
     """
-    x, win = pool_arguments(
-        "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode, strict
-    )
-    if not return_indices:
-        y = empty_image((*x.shape[:2], *win.out), x.dtype, is_channels_last(x))
-        if is_global(win) and x.flags.c_contiguous:
-            _global_kernels.max_pool(x, y)
-        else:
-            _kernels.max_pool(x, y, None, None, *win)
-        return y
-    return _indexed(x, win)
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    return passes.max_pool("max_pool2d", 2, x, *window, return_indices, strict)
 
 
 def max_pool2d_backward(
@@ -165,23 +150,25 @@ def route_by_index(
     indices: np.ndarray,
     input_shape: tuple[int, ...],
     channels_last: bool | None = None,
+    count: int = 2,
 ) -> np.ndarray:
-    """Add each gradient to the element of its plane that its index names.
+    """Add each gradient to the element of its plane (of `count` axes) that its index names.
 
     The result is in the memory order of `grad` unless another is given.
     """
-    grad = float_array(function, "grad", grad, 4)
+    grad = float_array(function, "grad", grad, count + 2)
     check_indices(function, indices, grad.shape, "that of grad")
     input_shape = _input_shape(function, input_shape, grad)
     if grad.size and 0 in input_shape:
         raise ValueError(f"{function}: input_shape {input_shape} has no elements to route to")
     channels_last = is_channels_last(grad) if channels_last is None else channels_last
     gx = empty_image(input_shape, grad.dtype, channels_last)
-    outside = _scatter.scatter(grad, np.require(indices, np.int64, "A"), gx)
+    arrays = [dimensions.as_images(array) for array in (grad, indices, gx)]
+    outside = maxima.scatter(*arrays)
     if outside:
         raise ValueError(
             f"{function}: {outside} of the indices lie outside "
-            f"0..{input_shape[2] * input_shape[3] - 1}, the plane of input_shape {input_shape}"
+            f"0..{math.prod(input_shape[2:]) - 1}, the plane of input_shape {input_shape}"
         )
     return gx
 
@@ -202,108 +189,33 @@ def max_pool2d_routed(
     dilation: Pair,
     ceil_mode: bool,
     strict: bool,
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Max pooling, and what takes a gradient back: `gx = route(grad)`.
-
-    The route keeps one byte for each output, the number of its window's winning tap. Windows of
-    more than 256 taps keep flat indices instead.
-    """
-    x, win = pool_arguments(
-        "max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode, strict
-    )
-    if win.rows.kernel * win.columns.kernel > BYTE_TAPS:
-        y, indices = _indexed(x, win)
-        return y, index_route("max_pool2d_backward", indices, x)
-    y, winners = _numbered(x, win)
-    shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
-
-    def route(grad: np.ndarray) -> np.ndarray:
-        grad = _matching("max_pool2d_backward", grad, winners.shape, dtype)
-        gx = empty_image(shape, dtype, channels_last)
-        _kernels.max_pool_backward(in_order(grad, channels_last), winners, gx, *win)
-        return gx
-
-    return y, route
+) -> tuple[np.ndarray, maxima.Route]:
+    """Max pooling, and what takes a gradient back: `gx = route(grad)`."""
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    return passes.max_pool_routed("max_pool2d", 2, x, *window, strict)
 
 
-def index_route(
-    function: str, indices: np.ndarray, x: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
+def index_route(function: str, indices: np.ndarray, x: np.ndarray) -> maxima.Route:
     """Return what takes a gradient back to `x` by the indices of its pooling."""
     shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
 
     def route(grad: np.ndarray) -> np.ndarray:
-        grad = _matching(function, grad, indices.shape, dtype)
-        return route_by_index(function, grad, indices, shape, channels_last)
+        grad = matching_grad(function, grad, indices.shape, dtype)
+        return route_by_index(function, grad, indices, shape, channels_last, len(shape) - 2)
 
     return route
 
 
-def _matching(
-    function: str, grad: np.ndarray, shape: tuple[int, ...], dtype: np.dtype
-) -> np.ndarray:
-    grad = float_array(function, "grad", grad, 4)
-    same_shape(function, "grad", grad, shape, "the output's shape")
-    if grad.dtype != dtype:
-        raise TypeError(f"{function}: grad is {grad.dtype}, but what was pooled is {dtype}")
-    return grad
-
-
-def _numbered(x: np.ndarray, win: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Max pooling, and the number of each window's winning tap as a byte."""
-    y = empty_image((*x.shape[:2], *win.out), x.dtype, is_channels_last(x))
-    winners = empty_like(y, np.dtype(np.uint8))
-    _kernels.max_pool(x, y, winners, None, *win)
-    return y, winners
-
-
-def _indexed(x: np.ndarray, win: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Max pooling, and the winners' positions in the flat H*W plane."""
-    if win.rows.kernel * win.columns.kernel > BYTE_TAPS:
-        return _wide_max_pool2d(x, win)
-    y = empty_image((*x.shape[:2], *win.out), x.dtype, is_channels_last(x))
-    indices = empty_like(y, np.dtype(np.int64))
-    _kernels.max_pool(x, y, None, indices, *win)
-    return y, indices
-
-
-def _wide_max_pool2d(x: np.ndarray, win: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Max pooling and flat indices for windows whose taps no byte can number."""
-    n, c, _, w = x.shape
-    y = empty_image((n, c, *win.out), x.dtype, is_channels_last(x))
-    indices = empty_image(y.shape, np.dtype(np.int64), is_channels_last(x))
-    for i, row in enumerate(_tap_positions(win.rows)):
-        for j, column in enumerate(_tap_positions(win.columns)):
-            taps = x[:, :, row][:, :, :, column].reshape(n, c, -1)
-            best = taps.argmax(axis=2)
-            y[:, :, i, j] = np.take_along_axis(taps, best[:, :, None], axis=2)[:, :, 0]
-            positions = (row[:, None] * w + column).ravel()
-            indices[:, :, i, j] = positions[best]
-    return y, indices
-
-
-def _tap_positions(axis) -> list[np.ndarray]:
-    """For each output of an axis, the input positions its taps see."""
-    positions = []
-    for o in range(axis.out):
-        start = o * axis.stride - axis.before
-        stop = min(start + axis.kernel * axis.dilation, axis.size)
-        first = start if start >= 0 else start % axis.dilation
-        positions.append(np.arange(first, stop, axis.dilation))
-    return positions
-
-
-def _input_shape(
-    function: str, input_shape: tuple[int, ...], grad: np.ndarray
-) -> tuple[int, int, int, int]:
+def _input_shape(function: str, input_shape: tuple[int, ...], grad: np.ndarray) -> tuple[int, ...]:
+    count = {3: "three", 4: "four", 5: "five"}[grad.ndim]
     try:
         shape = tuple(operator.index(n) for n in input_shape)
     except TypeError:
         raise TypeError(
-            f"{function}: input_shape must be four ints (N, C, H, W), got {input_shape!r}"
+            f"{function}: input_shape must be {count} ints {AXES[grad.ndim]}, got {input_shape!r}"
         ) from None
-    if len(shape) != 4 or min(shape) < 0:
-        raise ValueError(f"{function}: input_shape must be four sizes, got {input_shape!r}")
+    if len(shape) != grad.ndim or min(shape) < 0:
+        raise ValueError(f"{function}: input_shape must be {count} sizes, got {input_shape!r}")
     if shape[:2] != grad.shape[:2]:
         raise ValueError(
             f"{function}: input_shape {shape} and grad {grad.shape} differ in batch or channels"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.functional.conv import conv2d_packed
 from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.trace import Call, Trace, trace
@@ -18,21 +17,7 @@ class FusedConv2d(Conv2d):
         self.adds = self.rectifies = False
 
     def __call__(self, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
-        return conv2d_packed(
-            x,
-            self.weight.data,
-            self.bias.data if self.bias is not None else None,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            strict=self.strict,
-            memory_format="channels_last",
-            algorithm=self.algorithm,
-            packed=self.weight.packed,
-            residual=residual,
-            relu=self.rectifies,
-        )
+        return self._compute(x, residual=residual, relu=self.rectifies)
 
 
 def fuse(model: Module) -> Trace:

@@ -19,7 +19,15 @@ from cnnfast.nn.activation import (
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.channels import ZeroPadChannels
 from cnnfast.nn.containers import Concat, Graph, Residual, Sequential
-from cnnfast.nn.conv import Conv2d
+from cnnfast.nn.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    LocallyConnected2d,
+)
 from cnnfast.nn.convert import convert_linear_to_conv
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
@@ -29,21 +37,31 @@ from cnnfast.nn.module import Module
 from cnnfast.nn.norm import (
     BatchNorm1d,
     BatchNorm2d,
+    BatchNorm3d,
     GroupNorm,
     InstanceNorm2d,
     LayerNorm,
     LocalResponseNorm,
 )
+from cnnfast.nn.pad import ConstantPad2d, ReflectionPad2d, ReplicationPad2d, ZeroPad2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
+    AvgPool1d,
     AvgPool2d,
+    AvgPool3d,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
+    LPPool1d,
     LPPool2d,
+    LPPool3d,
+    MaxPool1d,
     MaxPool2d,
+    MaxPool3d,
+    MaxUnpool2d,
 )
+from cnnfast.nn.resize import Upsample
 from cnnfast.nn.softmax import LogSoftmax, Softmax
 
 __all__ = [
@@ -53,13 +71,22 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
+    "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "Backward",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Concat",
     "Concatenate",
+    "ConstantPad2d",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -71,18 +98,26 @@ __all__ = [
     "Hardswish",
     "HingeLoss",
     "InstanceNorm2d",
+    "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "LocallyConnected2d",
     "LogSoftmax",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool2d",
     "Module",
     "PReLU",
     "Parameter",
     "ReLU",
     "ReLU6",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
     "Residual",
     "Sequential",
     "SiLU",
@@ -90,6 +125,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "ZeroPadChannels",
     "convert_linear_to_conv",
     "init",

@@ -267,6 +267,8 @@ def float_dtype(function: str, dtype: DTypeLike) -> np.dtype:
 
 #: An image that any sensible window fits: with it constructors check what needs no real one.
 LARGE_IMAGE = (2**19, 2**19)
+#: The same by the number of axes.
+LARGE_INPUT = {1: (2**38,), 2: LARGE_IMAGE, 3: (2**12, 2**12, 2**12)}
 
 
 def positive(layer: str, name: str, value: int) -> int:

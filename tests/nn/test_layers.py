@@ -12,11 +12,14 @@ from cnnfast import functional, nn
 from tests import oracle
 
 IMAGE = (2, 4, 7, 6)
+SEQUENCE = (2, 4, 9)
+VOLUME = (2, 4, 3, 4, 5)
 FEATURES = (3, 5)
 
 
-def conv(**arguments):
-    return nn.Conv2d(4, 6, 3, rng=np.random.default_rng(0), dtype=np.float64, **arguments)
+def conv(layer=nn.Conv2d, kernel_size=3, **arguments):
+    rng = np.random.default_rng(0)
+    return layer(4, 6, kernel_size=kernel_size, rng=rng, dtype=np.float64, **arguments)
 
 
 # A layer, the shape of its input, and what it should compute.
@@ -41,6 +44,49 @@ LAYERS = {
         IMAGE,
         lambda layer, x: functional.conv2d(
             x, layer.weight.data, layer.bias.data, padding=((2, 0), (1, 3))
+        ),
+    ),
+    "conv 1d": (
+        lambda: conv(nn.Conv1d, stride=2, padding=1, dilation=2, groups=2),
+        SEQUENCE,
+        lambda layer, x: functional.conv1d(x, layer.weight.data, layer.bias.data, 2, 1, 2, 2),
+    ),
+    "conv 3d": (
+        lambda: conv(nn.Conv3d, (2, 1, 3), stride=(1, 2, 1), padding=(1, 0, 1), bias=False),
+        VOLUME,
+        lambda layer, x: functional.conv3d(x, layer.weight.data, None, (1, 2, 1), (1, 0, 1)),
+    ),
+    "conv 3d same": (
+        lambda: conv(nn.Conv3d, 2, padding="same", groups=2),
+        VOLUME,
+        lambda layer, x: functional.conv3d(
+            x, layer.weight.data, layer.bias.data, padding="same", groups=2
+        ),
+    ),
+    "conv transposed": (
+        lambda: conv(nn.ConvTranspose2d, 4, stride=2, padding=1, output_padding=(1, 0), groups=2),
+        IMAGE,
+        lambda layer, x: functional.conv_transpose2d(
+            x, layer.weight.data, layer.bias.data, 2, 1, (1, 0), 2
+        ),
+    ),
+    "conv transposed 1d": (
+        lambda: conv(nn.ConvTranspose1d, stride=3, output_padding=2, bias=False),
+        SEQUENCE,
+        lambda layer, x: functional.conv_transpose1d(x, layer.weight.data, None, 3, 0, 2),
+    ),
+    "conv transposed 3d": (
+        lambda: conv(nn.ConvTranspose3d, 2, stride=(2, 1, 2), dilation=(1, 2, 1)),
+        VOLUME,
+        lambda layer, x: functional.conv_transpose3d(
+            x, layer.weight.data, layer.bias.data, (2, 1, 2), dilation=(1, 2, 1)
+        ),
+    ),
+    "locally connected": (
+        lambda: conv(nn.LocallyConnected2d, input_size=(7, 6), stride=2, padding=((1, 0), (0, 1))),
+        IMAGE,
+        lambda layer, x: functional.locally_connected2d(
+            x, layer.weight.data, layer.bias.data, 2, ((1, 0), (0, 1))
         ),
     ),
     "linear": (
@@ -74,6 +120,36 @@ LAYERS = {
         IMAGE,
         lambda layer, x: functional.lp_pool2d(x, 2, 3, 2),
     ),
+    "max pool 1d": (
+        lambda: nn.MaxPool1d(3, 2, 1, ceil_mode=True),
+        SEQUENCE,
+        lambda layer, x: functional.max_pool1d(x, 3, 2, 1, ceil_mode=True),
+    ),
+    "max pool 3d": (
+        lambda: nn.MaxPool3d((2, 3, 2), 1, (0, 1, 1), (1, 1, 2)),
+        VOLUME,
+        lambda layer, x: functional.max_pool3d(x, (2, 3, 2), 1, (0, 1, 1), (1, 1, 2)),
+    ),
+    "average pool 1d": (
+        lambda: nn.AvgPool1d(3, 2, 1, True, False),
+        SEQUENCE,
+        lambda layer, x: functional.avg_pool1d(x, 3, 2, 1, True, False),
+    ),
+    "average pool 3d": (
+        lambda: nn.AvgPool3d(2, divisor_override=3),
+        VOLUME,
+        lambda layer, x: functional.avg_pool3d(x, 2, divisor_override=3),
+    ),
+    "norm pool 1d": (
+        lambda: nn.LPPool1d(2, 3, 2),
+        SEQUENCE,
+        lambda layer, x: functional.lp_pool1d(x, 2, 3, 2),
+    ),
+    "norm pool 3d": (
+        lambda: nn.LPPool3d(3, 2, 1),
+        VOLUME,
+        lambda layer, x: functional.lp_pool3d(x, 3, 2, 1),
+    ),
     "global average": (nn.GlobalAvgPool2d, IMAGE, lambda layer, x: functional.global_avg_pool2d(x)),
     "global maximum": (nn.GlobalMaxPool2d, IMAGE, lambda layer, x: functional.global_max_pool2d(x)),
     "adaptive average": (
@@ -85,6 +161,21 @@ LAYERS = {
         lambda: nn.AdaptiveMaxPool2d((3, 4)),
         IMAGE,
         lambda layer, x: functional.adaptive_max_pool2d(x, (3, 4)),
+    ),
+    "upsample": (
+        lambda: nn.Upsample(scale_factor=1.5, mode="bilinear"),
+        IMAGE,
+        lambda layer, x: functional.interpolate(x, None, 1.5, "bilinear"),
+    ),
+    "zero pad": (
+        lambda: nn.ZeroPad2d((1, 2, -1, 0)),
+        IMAGE,
+        lambda layer, x: functional.pad(x, (1, 2, -1, 0)),
+    ),
+    "reflection pad": (
+        lambda: nn.ReflectionPad2d(2),
+        IMAGE,
+        lambda layer, x: functional.pad(x, 2, "reflect"),
     ),
     "flatten": (nn.Flatten, IMAGE, lambda layer, x: x.reshape(2, -1)),
     "relu": (nn.ReLU, IMAGE, lambda layer, x: functional.relu(x)),
@@ -141,7 +232,7 @@ def make(name, seed=0):
 
 
 def channels_last(x):
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
 
 
 def slopes(function, at):
@@ -230,7 +321,7 @@ def test_memory_order(name):
         last = functional._arguments.is_channels_last(image)
         y, backward = layer.forward(image)
         for result in (y, layer(image)):
-            if result.ndim == 4 and result.shape[2:] != (1, 1):
+            if result.ndim > 2 and any(size != 1 for size in result.shape[2:]):
                 always = name.startswith("conv")
                 assert functional._arguments.is_channels_last(result) == (last or always)
         gx = backward(np.ones_like(y))
@@ -435,10 +526,24 @@ def test_strict(layer, message):
         (lambda: nn.Conv2d(4, 4, 3, padding="full"), ValueError, 'must be "same" or "valid"'),
         (lambda: nn.Conv2d(4, 4, 3, 2, "same"), ValueError, 'padding "same" needs stride 1'),
         (lambda: nn.Conv2d(4, 4, 3, dtype=int), TypeError, "dtype must be float32 or float64"),
+        (lambda: nn.Conv1d(4, 4, (3, 3)), ValueError, "Conv1d: kernel_size must be an int, got"),
+        (lambda: nn.Conv3d(4, 4, (3, 3)), ValueError, "Conv3d: kernel_size must be an int or thr"),
+        (lambda: nn.Conv3d(4, 6, 3, groups=4), ValueError, "Conv3d: .* multiples of groups 4"),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, 0), ValueError, "stride must be at least 1, got 0"),
+        (lambda: nn.ConvTranspose2d(4, 4, 3, 2, 0, 2), ValueError, "output_padding .* less than"),
+        (lambda: nn.ConvTranspose1d(4, 4, 3, 2, 0, -1), ValueError, "output_padding must be at l"),
+        (lambda: nn.ConvTranspose3d(0, 4, 3), ValueError, "ConvTranspose3d: in_channels must be"),
+        (lambda: nn.LocallyConnected2d(4, 4, 5, 6), ValueError, "kernel_size .* spans 6 rows"),
+        (lambda: nn.LocallyConnected2d(4, 4, 0, 1), ValueError, "input_size must be at least 1"),
+        (lambda: nn.LocallyConnected2d(0, 4, 5, 1), ValueError, "in_channels must be at least 1"),
+        (lambda: nn.MaxPool1d((2, 2)), ValueError, "MaxPool1d: kernel_size must be an int, got"),
+        (lambda: nn.MaxPool3d(2, padding=2), ValueError, "MaxPool3d: padding .* at most half"),
+        (lambda: nn.AvgPool3d((2, 2)), ValueError, "AvgPool3d: kernel_size must be an int or thr"),
+        (lambda: nn.LPPool1d(2, 0), ValueError, "LPPool1d: kernel_size must be at least 1"),
         (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: kernel_size must be at least 1"),
         (lambda: nn.MaxPool2d(2, 0), ValueError, "MaxPool2d: stride must be at least 1"),
         (lambda: nn.MaxPool2d(2, padding=2), ValueError, "MaxPool2d: padding .* at most half"),
-        (lambda: nn.MaxPool2d(2, 2, 0, 1, False), TypeError, "positional"),
+        (lambda: nn.MaxPool2d(2, 2, 0, 1, False, False, True), TypeError, "positional"),
         (lambda: nn.AvgPool2d("2"), TypeError, "AvgPool2d: kernel_size must be an int"),
         (lambda: nn.LPPool2d(2, 2, -1), ValueError, "LPPool2d: stride must be at least 1"),
         (lambda: nn.Linear(0, 3), ValueError, "Linear: in_features must be at least 1, got 0"),
@@ -450,6 +555,36 @@ def test_strict(layer, message):
 def test_bad_constructor_arguments(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (nn.Conv1d(2, 4, 3, groups=2), "2, 4, kernel_size=(3,), stride=(1,), groups=2"),
+        (
+            nn.Conv3d(1, 1, 1, dilation=(1, 2, 1), bias=False, strict=True),
+            "1, 1, kernel_size=(1, 1, 1), stride=(1, 1, 1), dilation=(1, 2, 1), bias=False, "
+            "strict=True",
+        ),
+        (
+            nn.ConvTranspose2d(1, 2, 3, 2, 1, (0, 1)),
+            "1, 2, kernel_size=(3, 3), stride=(2, 2), padding=1, output_padding=(0, 1)",
+        ),
+        (nn.MaxPool3d(2, padding=1), "kernel_size=2, stride=2, padding=1"),
+    ],
+)
+def test_texts(layer, text):
+    assert repr(layer) == f"{type(layer).__name__}({text})"
+
+
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(4, 2, 1), (3, 1, 2), (2, 2, 1)])
+def test_a_transposed_convolution_keeps_the_size_of_signals(kernel, stride, groups):
+    """With ReLU before it, which halves the mean square."""
+    rng = np.random.default_rng(0)
+    layer = nn.ConvTranspose2d(64, 32, kernel, stride, groups=groups, rng=rng, dtype=np.float64)
+    x = np.maximum(rng.standard_normal((2, 64, 16, 16)), 0)
+    inner = layer(x)[:, :, kernel:-kernel, kernel:-kernel]
+    assert 0.8 < (inner**2).mean() < 1.25
 
 
 # ---------------------------------------------------------------------------- dropout, losses

@@ -245,3 +245,27 @@ def test_repr():
     assert repr(nn.BatchNorm2d(3)) == (
         "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"
     )
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_batch_norm_of_volumes_is_that_of_images(last):
+    """The depth may as well be more rows."""
+    rng = np.random.default_rng(0)
+    volumes = rng.standard_normal((2, 3, 4, 5, 6))
+    if last:
+        volumes = np.moveaxis(np.ascontiguousarray(np.moveaxis(volumes, 1, -1)), -1, 1)
+    layers = nn.BatchNorm3d(3, dtype=np.float64), nn.BatchNorm2d(3, dtype=np.float64)
+    (y, backward), (want, wanted) = (
+        layer.forward(x)
+        for layer, x in zip(layers, (volumes, volumes.reshape(2, 3, 20, 6)), strict=True)
+    )
+    np.testing.assert_array_equal(y, want.reshape(y.shape))
+    assert y.strides == volumes.strides
+    grad = rng.standard_normal(y.shape)
+    gx = backward(grad)
+    np.testing.assert_allclose(gx, wanted(grad.reshape(want.shape)).reshape(gx.shape), atol=1e-12)
+    assert gx.strides == volumes.strides
+    images = volumes.reshape(2, 3, 20, 6)
+    np.testing.assert_array_equal(layers[0](volumes), layers[1](images).reshape(y.shape))
+    with pytest.raises(ValueError, match="BatchNorm3d: x must have 5 dimensions and 3 channels"):
+        layers[0](want)

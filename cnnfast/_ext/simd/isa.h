@@ -135,6 +135,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
         .sum_spans = CF_PASTE(sum_spans, dtype, ISA),                                              \
         .max_spans = CF_PASTE(max_spans, dtype, ISA),                                              \
         .route_span = CF_PASTE(route_span, dtype, ISA),                                            \
+        .blend = CF_PASTE(blend, dtype, ISA),                                                      \
         .maps = CF_PASTE(maps, dtype, ISA),                                                        \
         .softmax = {CF_PASTE(softmax_along, dtype, ISA),                                           \
                     CF_PASTE(softmax_across, dtype, ISA)},                                         \

@@ -246,6 +246,13 @@ typedef struct {
     void (*route_channels)(char *y, const char *g, const char *x, ptrdiff_t step,
                            ptrdiff_t pixels, ptrdiff_t count);
 
+    /* y[i][j] = the sum of weights[k] * x[sources[k]][j] over k = starts[i]..starts[i + 1] - 1, 0 if
+     * that is none, for i < targets, j < lanes; y's pixels are adjacent, those of x x_step apart.
+     * `taps` is the number of k for every i, or 0 if it differs. */
+    void (*blend)(char *y, const char *x, ptrdiff_t x_step, const ptrdiff_t *starts,
+                  const ptrdiff_t *sources, const char *weights, ptrdiff_t taps, ptrdiff_t targets,
+                  ptrdiff_t lanes);
+
     /* The elementwise operations, in the order of maps.h. */
     const cf_map *maps;
 

@@ -7,6 +7,7 @@
 #include "vector.h"
 #include "vector_math.h"
 
+#include "blend.h"
 #include "conv_tile.h"
 #include "dot_tile.h"
 #include "rank_update.h"

@@ -15,14 +15,14 @@ from cnnfast.functional._arguments import (
     same_shape,
 )
 
-SHAPES = {2: "(N, C)", 3: "(N, C, L)", 4: "(N, C, H, W)"}
+SHAPES = {2: "(N, C)", 3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 
 Vector = np.ndarray | None
 Gradients = tuple[Vector, Vector, Vector]
 
 
 def checked_input(
-    function: str, x: np.ndarray, dimensions: Collection[int] = (2, 3, 4)
+    function: str, x: np.ndarray, dimensions: Collection[int] = (2, 3, 4, 5)
 ) -> np.ndarray:
     """Check an array of one of these numbers of dimensions."""
     x = float_array(function, "x", x)
@@ -51,6 +51,8 @@ def channel_vectors(function: str, x: np.ndarray, **vectors: Vector) -> list[Vec
 
 def image(x: np.ndarray) -> tuple[np.ndarray, bool]:
     """View `x` as dense (N, C, H, W), a copy if need be; and whether that is channels-last."""
+    if x.ndim == 5:
+        x = x.reshape(*x.shape[:3], x.shape[3] * x.shape[4])
     x = x.reshape(x.shape + (1,) * (4 - x.ndim))
     channels_last = is_channels_last(x)
     return (x if channels_last else np.ascontiguousarray(x)), channels_last

@@ -46,7 +46,7 @@ def batch_norm(
 
     Parameters
     ----------
-    x : ndarray (N, C), (N, C, L) or (N, C, H, W), float32 or float64
+    x : ndarray (N, C), (N, C, L), (N, C, H, W) or (N, C, D, H, W), float32 or float64
         Any strides.
     mean, var : ndarray (C,)
         What to normalise with.

@@ -41,7 +41,7 @@ def group_norm(
 
     Parameters
     ----------
-    x : ndarray (N, C), (N, C, L) or (N, C, H, W), float32 or float64
+    x : ndarray (N, C), (N, C, L), (N, C, H, W) or (N, C, D, H, W), float32 or float64
         Any strides.
     num_groups : int
         Groups, all of C / num_groups channels.

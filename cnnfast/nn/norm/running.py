@@ -211,6 +211,20 @@ class BatchNorm2d(_BatchNorm):
     dimensions = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of volumes (N, C, D, H, W); see `BatchNorm2d`.
+
+    Examples
+    --------
+    >>> layer = BatchNorm3d(1, eps=0, dtype=np.float64)
+    >>> y, backward = layer.forward(np.array([1.0, 5.0]).reshape(1, 1, 2, 1, 1))
+    >>> y.ravel().tolist()
+    [-1.0, 1.0]
+    """
+
+    dimensions = (5,)
+
+
 class InstanceNorm2d(_RunningNorm):
     """Instance normalisation: every channel of every image to mean 0 and variance 1.
 

@@ -12,9 +12,9 @@ from cnnfast.functional.adaptive_pool import (
     output_pair,
 )
 from cnnfast.functional.max_pool import index_route
+from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
-from cnnfast.nn.pool._common import maker_like
 
 
 class AdaptiveAvgPool2d(Module):

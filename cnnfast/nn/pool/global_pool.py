@@ -10,9 +10,9 @@ from cnnfast.functional.global_pool import (
     global_max_pool2d,
     global_max_pool2d_backward,
 )
+from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import Module
-from cnnfast.nn.pool._common import maker_like
 
 
 class GlobalAvgPool2d(Module):

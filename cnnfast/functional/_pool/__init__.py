@@ -1,0 +1,5 @@
+"""Pooling over windows of one, two or three axes, on checked arguments.
+
+`maxima`, `averages` and `norms` pool images. Sequences are images of one row; volumes are pooled
+slice by slice, and then along the depth (`volumes`).
+"""

@@ -100,7 +100,9 @@ def test_an_optional_pool_before_any_filter_needs_an_even_map():
 
 
 def test_normalisation_and_dropout_before_and_behind_the_features():
-    model = build("INPUT->BN->CONV->BN->RELU->FC->BN->RELU->DROPOUT->FC->RELU", dropout=0.25)
+    model = build(
+        "INPUT->BN->CONV->BN->RELU->FC->BN->RELU->DROPOUT->FC->RELU", (3, 8, 8), dropout=0.25
+    )
     assert isinstance(model.bn1, nn.BatchNorm2d)
     assert model.bn1.num_features == 3
     assert isinstance(model.bn2, nn.BatchNorm2d)

@@ -28,6 +28,7 @@ SOURCES = {
     "linear": [],
     "lrn": [],
     "norm": [],
+    "optimizers": [],
     "pool": [],
     "resample": [],
     "scatter": [],
@@ -90,7 +91,14 @@ def extension(name, c_sources):
         [f"{EXT}/{name}.pyx", *c_sources],
         include_dirs=[EXT],
         depends=glob(f"{EXT}/*.h") + glob(f"{EXT}/*.pxd") + glob(f"{EXT}/simd/*.h"),
-        extra_compile_args=["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", *extra_flags()],
+        extra_compile_args=[
+            "-O3",
+            "-g0",
+            "-std=gnu11",
+            "-fno-math-errno",
+            "-fvisibility=hidden",
+            *extra_flags(),
+        ],
         extra_link_args=extra_flags(),
     )
 

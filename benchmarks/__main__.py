@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnfast
-from benchmarks import contests, kernels, layers, page, report, scores
+from benchmarks import contests, kernels, layers, page, report, scores, sliding
 from benchmarks.peers import Torch, installed
 from cnnfast.cli.race import UnequalError, table, times
 
@@ -27,9 +27,10 @@ AVX2 = {
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
-    common = argparse.ArgumentParser(add_help=False)
+    threads = argparse.ArgumentParser(add_help=False)
+    threads.add_argument("--threads", type=positive, help="for everyone; default: cnnfast's own")
+    common = argparse.ArgumentParser(add_help=False, parents=[threads])
     common.add_argument("--quick", action="store_true", help="a choice, within minutes")
-    common.add_argument("--threads", type=positive, help="for everyone; default: cnnfast's own")
     common.add_argument("--only", type=regex, default="", metavar="REGEX", help='e.g. "im2col|vgg"')
     common.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     common.add_argument("--document", action="store_true", help="write docs/performance.md as well")
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "layers", parents=[common], help="convolutions and other operations against PyTorch"
     ).set_defaults(run=run_layers)
+    commands.add_parser(
+        "sliding", parents=[threads], help="VGG-16 over a larger image against its crops"
+    ).set_defaults(run=run_sliding)
     return whole
 
 
@@ -113,6 +117,13 @@ def run_layers(options: argparse.Namespace) -> int:
         print(f"{result.group}, {result.name}: {times(result.ratio)}")
     print("\n".join(["", *scores.aims_table(results)]))
     keep(options, facts, results, scores)
+    return 0
+
+
+def run_sliding(options: argparse.Namespace) -> int:
+    """Race a network that slides over an image against its crops."""
+    print(report.heading(report.facts(options.threads, [])), "\n")
+    print("\n".join(sliding.lines(sliding.measure(options.threads))))
     return 0
 
 

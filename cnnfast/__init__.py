@@ -5,6 +5,7 @@ cnnfast.nn           layers         cnnfast.models   networks
 cnnfast.optim        optimizers     cnnfast.data     data sets and batches
 cnnfast.training     the loop       cnnfast.io       weights in files
 cnnfast.inference    networks compiled into plans
+cnnfast.analysis     what networks cost
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 
@@ -28,17 +29,29 @@ from cnnfast._ext.workspace import empty_cache, memory_stats
 from cnnfast._version import version as __version__
 
 if TYPE_CHECKING:
-    from cnnfast import data, functional, inference, io, models, nn, optim, training
+    from cnnfast import (
+        analysis,
+        data,
+        functional,
+        inference,
+        io,
+        models,
+        nn,
+        optim,
+        training,
+    )
     from cnnfast.functional import explain_conv2d, set_conv_precision
     from cnnfast.inference import compile
-    from cnnfast.io import load_weights, save_weights
+    from cnnfast.io import export_onnx, load_weights, save_weights
 
 __all__ = [
     "__version__",
+    "analysis",
     "compile",
     "data",
     "empty_cache",
     "explain_conv2d",
+    "export_onnx",
     "functional",
     "get_num_threads",
     "inference",
@@ -56,10 +69,21 @@ __all__ = [
 ]
 
 # Loaded when first asked for, so that `import cnnfast` costs next to nothing.
-_SUBPACKAGES = ("data", "functional", "inference", "io", "models", "nn", "optim", "training")
+_SUBPACKAGES = (
+    "analysis",
+    "data",
+    "functional",
+    "inference",
+    "io",
+    "models",
+    "nn",
+    "optim",
+    "training",
+)
 _HOMES = {
     "compile": "inference",
     "explain_conv2d": "functional",
+    "export_onnx": "io",
     "load_weights": "io",
     "save_weights": "io",
     "set_conv_precision": "functional",

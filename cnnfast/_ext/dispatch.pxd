@@ -69,6 +69,13 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t rows, columns, row_step, column_step
         Py_ssize_t number, row_number, column_number
 
+    ctypedef struct cf_sgd:
+        double lr, momentum, dampening, weight_decay
+        int nesterov, first
+
+    ctypedef struct cf_adam:
+        double rate, root, beta1, beta2, eps, weight_decay
+
     ctypedef struct cf_kernels:
         int itemsize, lanes, tile_rows, tile_vectors, dot_rows, dot_columns
         void (*conv_tile)(int rows, int vectors, int channels, char* y, Py_ssize_t y_step,
@@ -147,6 +154,10 @@ cdef extern from "simd/kernels.h" nogil:
                       Py_ssize_t targets, Py_ssize_t lanes) noexcept nogil
         const cf_map* maps
         cf_line_operation softmax, log_softmax, softmax_backward, log_softmax_backward
+        void (*sgd)(char* values, const char* gradient, char* velocity, Py_ssize_t count,
+                    const cf_sgd* settings) noexcept nogil
+        void (*adam)(char* values, const char* gradient, char* mean, char* square,
+                     Py_ssize_t count, const cf_adam* settings) noexcept nogil
         cf_norm norm
         cf_lrn lrn
         const cf_winograd* winograd

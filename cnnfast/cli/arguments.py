@@ -67,6 +67,17 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_out(train, "weights", Path("cnnfast-train"))
 
+    summary = _add(commands, "summary", "list what a network's layers cost: memory, multiply-adds")
+    summary.add_argument("model", metavar="MODEL", help="a network's name, or an ONNX file")
+    summary.add_argument(
+        "--input",
+        type=_shape,
+        required=True,
+        metavar="C,H,W",
+        help="shape of an image, such as 3,224,224",
+    )
+    summary.add_argument("--json", action="store_true", help="print JSON")
+
     _add(commands, "info", "print version, instruction sets, threads, compiler and NumPy")
     return top
 
@@ -105,6 +116,13 @@ def _integer(least: int, most: float = math.inf) -> Callable[[str], int]:
         return value
 
     return integer
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(_integer(1), text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be like 3,224,224, got {text}") from None
 
 
 def _positive(text: str) -> float:

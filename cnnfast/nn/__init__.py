@@ -28,6 +28,7 @@ from cnnfast.nn.conv import (
     ConvTranspose3d,
     LocallyConnected2d,
 )
+from cnnfast.nn.convert import convert_linear_to_conv
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
@@ -127,5 +128,6 @@ __all__ = [
     "Upsample",
     "ZeroPad2d",
     "ZeroPadChannels",
+    "convert_linear_to_conv",
     "init",
 ]

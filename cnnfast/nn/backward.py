@@ -76,11 +76,8 @@ class Backward:
             needs = ("x", *learning) if input_grad else tuple(learning)
             if not needs:
                 return None
-            if input_grad and any(p.version != version for p, version in versions):
-                raise RuntimeError(
-                    "backward: a parameter was changed between forward and backward, so the "
-                    "gradient would be wrong; call backward before the optimizer's step"
-                )
+            if input_grad:
+                check_versions(versions)
             gx, *gradients = run(grad, needs)
             for name, gradient in zip(parameters, gradients, strict=True):
                 if name in learning:
@@ -88,3 +85,12 @@ class Backward:
             return gx
 
         return cls(run_and_accumulate)
+
+
+def check_versions(versions: Iterable[tuple[Parameter, int]]) -> None:
+    """Raise RuntimeError if a parameter no longer has the version that it had."""
+    if any(parameter.version != version for parameter, version in versions):
+        raise RuntimeError(
+            "backward: a parameter was changed between forward and backward, so the "
+            "gradient would be wrong; call backward before the optimizer's step"
+        )

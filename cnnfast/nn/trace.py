@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
+import numpy as np
+
+from cnnfast.nn.activation import (
+    ELU,
+    GELU,
+    SELU,
+    Hardsigmoid,
+    Hardswish,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from cnnfast.nn.containers import Graph, Sequential
+from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.module import Module
+
+#: Layers that make each element of their output of the same one of their input.
+ELEMENTWISE = (
+    ELU,
+    GELU,
+    SELU,
+    Dropout,
+    Hardsigmoid,
+    Hardswish,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 
 
 class Call(NamedTuple):
@@ -26,6 +62,15 @@ class Trace(NamedTuple):
     calls: list[Call]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    def done_with(self) -> list[set[str]]:
+        """For each call, the values that it is the last to take and that are no outputs."""
+        needed = set(self.outputs)
+        done = []
+        for call in reversed(self.calls):
+            done.append({source for source in call.sources if source is not None} - needed)
+            needed |= done[-1]
+        return done[::-1]
 
 
 # The value that a module gives or, if it is known to give several, all of them.
@@ -53,6 +98,27 @@ def trace(model: Module) -> Trace:
     given = _follow(model, "", inputs, calls)
     outputs = given if isinstance(given, tuple) else (given,)
     return Trace(calls, inputs, tuple(value or "" for value in outputs))
+
+
+def replay(
+    traced: Trace, inputs: Sequence[np.ndarray]
+) -> Iterator[tuple[Call, list[Any], dict[str, Any]]]:
+    """Run a network for inference; yield each call with what it took and, by name, what it gave.
+
+    A value is let go of as soon as no call needs it, if the caller does so too.
+    """
+    values: dict[str, Any] = dict(zip(traced.inputs, inputs, strict=True))
+    for call, done in zip(traced.calls, traced.done_with(), strict=True):
+        taken: list[Any] = [None if s is None else values[s] for s in call.sources]
+        result = call.module(*taken)
+        if isinstance(result, tuple):
+            given = {f"{call.name}:{i}": part for i, part in enumerate(result)}
+        else:
+            given = {call.name: result}
+        values |= given
+        yield call, taken, given
+        for value in done:
+            del values[value]
 
 
 def _follow(module: Module, path: str, sources: Sequence[str | None], calls: list[Call]) -> Given:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._ext import optimizers as _kernels
 from cnnfast.nn import Parameter
-from cnnfast.optim.optimizer import Optimizer, blocks
+from cnnfast.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -70,28 +71,13 @@ class Adam(Optimizer):
         self.eps = self._checked("eps", eps)
         self.weight_decay = self._checked("weight_decay", weight_decay)
 
-    def _update(self, values: np.ndarray, grad: np.ndarray, state: dict[str, Any]) -> None:
+    def _remembered(self, values: np.ndarray, state: dict[str, Any]) -> tuple:
         if not state:
             state.update(step=0, exp_avg=np.zeros_like(values), exp_avg_sq=np.zeros_like(values))
         state["step"] += 1
-        beta1, beta2 = self.betas
-        rate = float(self.lr) / (1 - beta1 ** state["step"])
-        root = math.sqrt(1 - beta2 ** state["step"])
-        arrays = (values, grad, state["exp_avg"], state["exp_avg_sq"])
-        for w, g, m, v, decayed, step in blocks(*arrays):
-            if self.weight_decay:
-                np.multiply(w, self.weight_decay, out=decayed)
-                decayed += g
-                g = decayed
-            m *= beta1
-            m += np.multiply(g, 1 - beta1, out=step)
-            v *= beta2
-            np.multiply(g, g, out=step)
-            step *= 1 - beta2
-            v += step
-            np.sqrt(v, out=step)
-            step /= root
-            step += self.eps
-            np.divide(m, step, out=step)
-            step *= rate
-            w -= step
+        rate = self.lr / (1 - self.betas[0] ** state["step"])
+        root = math.sqrt(1 - self.betas[1] ** state["step"])
+        return state["exp_avg"], state["exp_avg_sq"], rate, root
+
+    def _update(self, tensors: list[tuple]) -> None:
+        _kernels.adam(tensors, *self.betas, self.eps, self.weight_decay)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from cnnfast.nn import Parameter
-
-# So few elements at a time that the blocks of all arrays stay in a core's cache while the steps of
-# a formula pass over them; over whole arrays each pass would go to memory and back.
-BLOCK = 1 << 15
 
 
 class Optimizer:
@@ -61,13 +58,23 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient and requires one."""
-        for parameter, state in zip(self.params, self.state, strict=True):
-            if parameter.grad is not None and parameter.requires_grad:
-                with parameter.writable() as values:
-                    self._update(values, parameter.grad, state)
+        with ExitStack() as stack:
+            tensors: dict[np.dtype, list[tuple]] = {}
+            for parameter, state in zip(self.params, self.state, strict=True):
+                if parameter.grad is not None and parameter.requires_grad:
+                    values = stack.enter_context(parameter.writable())
+                    gradient = np.ascontiguousarray(parameter.grad)
+                    tensor = (values, gradient, *self._remembered(values, state))
+                    tensors.setdefault(values.dtype, []).append(tensor)
+            for of_one_dtype in tensors.values():
+                self._update(of_one_dtype)
 
-    def _update(self, values: np.ndarray, grad: np.ndarray, state: dict[str, Any]) -> None:
-        """Change `values` in place, and `state` along with it."""
+    def _remembered(self, values: np.ndarray, state: dict[str, Any]) -> tuple:
+        """Make `state` that of one more step; return what the kernel needs of it."""
+        raise NotImplementedError
+
+    def _update(self, tensors: list[tuple]) -> None:
+        """Change the values of tensors (values, gradient, *remembered) of one dtype in place."""
         raise NotImplementedError
 
     def zero_grad(self) -> None:
@@ -131,17 +138,3 @@ class Optimizer:
             bound = "finite" if below == math.inf else f"less than {below}"
             raise ValueError(f"{self._name}: {name} must be at least 0 and {bound}, got {value!r}")
         return float(value)
-
-
-def blocks(*arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
-    """Cut arrays of one shape into blocks, with two scratch blocks at the end of each list.
-
-    All but the second array, a gradient in whatever memory order, must be C-contiguous: what is
-    written into their blocks is written into them.
-    """
-    flat = [array.reshape(-1) for array in arrays]
-    size = flat[0].size
-    scratch = np.empty((2, min(size, BLOCK)), flat[0].dtype)
-    for start in range(0, size, BLOCK):
-        cut = [array[start : start + BLOCK] for array in flat]
-        yield [*cut, *scratch[:, : cut[0].size]]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._ext import optimizers as _kernels
 from cnnfast.nn import Parameter
-from cnnfast.optim.optimizer import Optimizer, blocks
+from cnnfast.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -72,36 +73,20 @@ class SGD(Optimizer):
             )
         self.nesterov = nesterov
 
-    def _update(self, values: np.ndarray, grad: np.ndarray, state: dict[str, Any]) -> None:
-        lr = float(self.lr)  # a NumPy float64 would make float32 arithmetic float64
+    def _remembered(self, values: np.ndarray, state: dict[str, Any]) -> tuple:
         if not self.momentum:
-            for w, g, step, _ in blocks(values, grad):
-                g = self._decayed(w, g, step)
-                np.multiply(g, lr, out=step)
-                w -= step
-            return
+            return None, False
         first = "momentum_buffer" not in state
         if first:
             state["momentum_buffer"] = np.empty_like(values)
-        for w, g, v, decayed, step in blocks(values, grad, state["momentum_buffer"]):
-            g = self._decayed(w, g, decayed)
-            if first:
-                v[...] = g
-            else:
-                v *= self.momentum
-                v += np.multiply(g, 1 - self.dampening, out=step) if self.dampening else g
-            if self.nesterov:
-                np.multiply(v, self.momentum, out=step)
-                step += g
-                step *= lr
-            else:
-                np.multiply(v, lr, out=step)
-            w -= step
+        return state["momentum_buffer"], first
 
-    def _decayed(self, w: np.ndarray, g: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Give g + weight_decay * w, in `out` unless it is just g."""
-        if not self.weight_decay:
-            return g
-        np.multiply(w, self.weight_decay, out=out)
-        out += g
-        return out
+    def _update(self, tensors: list[tuple]) -> None:
+        _kernels.sgd(
+            tensors,
+            self.lr,
+            self.momentum,
+            self.dampening,
+            self.weight_decay,
+            self.nesterov,
+        )

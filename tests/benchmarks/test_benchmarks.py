@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import contests, kernels, page, report, scores
+from benchmarks import contests, kernels, page, report, scores, sliding
 from benchmarks import layers as layer_contests
-from cnnfast import functional, reference
+from cnnfast import functional, models, reference
 from cnnfast.cli import race, tasks, vectorised
 from cnnfast.cli.tasks import Layer, Task
 
@@ -386,3 +386,21 @@ def test_the_table_of_layers_is_the_design_pages(group):
     assert [layer.name.split()[0] for layer in layer_contests.TABLE] == [
         str(row) for row in range(1, 16)
     ]
+
+
+# ---------------------------------------------------------------------------- sliding
+
+
+def test_a_network_races_its_crops():
+    timings = sliding.race_network(models.lenet5(), "flatten", 28, 36, 0)
+    first, *others = sliding.lines(timings)
+    assert first.startswith("converted network  ")
+    assert first.endswith(" 1.0x")
+    assert len(others) == 3
+
+
+def test_crops_are_those_the_network_slides_over():
+    x = np.arange(2 * 5 * 5).reshape(1, 2, 5, 5)
+    cut = sliding.windows(x, 3, 2, 2)
+    assert [crop[0, 0, 0, 0] for crop in cut] == [0, 2, 10, 12]
+    assert {crop.shape for crop in cut} == {(1, 2, 3, 3)}

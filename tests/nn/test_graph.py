@@ -8,7 +8,7 @@ import pytest
 
 from cnnfast import nn
 from cnnfast.nn import Backward, Graph, Module
-from cnnfast.nn.trace import trace
+from cnnfast.nn.trace import ELEMENTWISE, replay, trace
 
 
 class Scale(Module):
@@ -310,3 +310,42 @@ def test_trace_of_what_is_no_container():
     model = nn.Sequential({"own": Own(nn.ReLU())})
     assert [call.name for call in trace(model).calls] == ["own"]
     assert trace(nn.Sequential()).outputs == ("input",)
+
+
+def test_replay_gives_what_each_call_takes_and_gives():
+    model = Graph(
+        {
+            "halves": (Split(), "input"),
+            "inner": (nn.Sequential(Scale(2), Scale(3)), "halves:1"),
+            "sum": (nn.Add(), "halves:0", "inner"),
+        },
+        outputs=["sum", "halves:1"],
+    )
+    x = np.array([1.0, 2.0])
+    seen = [
+        (call.name, [t.tolist() for t in taken], {n: v.tolist() for n, v in given.items()})
+        for call, taken, given in replay(trace(model), [x])
+    ]
+    assert seen == [
+        ("halves", [[1, 2]], {"halves:0": [1], "halves:1": [2]}),
+        ("inner.0", [[2]], {"inner.0": [4]}),
+        ("inner.1", [[4]], {"inner.1": [12]}),
+        ("sum", [[1], [12]], {"sum": [13]}),
+    ]
+
+
+def test_replay_lets_go_of_values():
+    made = []
+    layers = [Watched(made) for _ in range(4)]
+    for _ in replay(trace(nn.Sequential(*layers)), [np.zeros(1)]):
+        pass
+    assert made[3][1] == [False, True, True]  # this loop still holds what the last call took
+
+
+def test_every_activation_is_elementwise():
+    layers = {
+        kind
+        for kind in vars(nn.activation).values()
+        if isinstance(kind, type) and kind.__module__ == nn.activation.__name__
+    }
+    assert {kind for kind in layers if not kind.__name__.startswith("_")} <= set(ELEMENTWISE)

@@ -8,7 +8,8 @@ import pytest
 
 from cnnfast.nn import Parameter
 from cnnfast.optim import Adam
-from cnnfast.optim.optimizer import BLOCK
+
+PIECE = 16 * 1024  # elements that the kernels work off at a time
 
 
 def one_number(w, gradients, lr, betas, eps, weight_decay):
@@ -51,7 +52,7 @@ def test_follows_the_rule(dtype, lr, betas, eps, weight_decay):
         np.testing.assert_allclose(p.data[at], expected, **close)
 
 
-@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 7])
 def test_large_parameters_are_covered_to_the_end(size):
     p = Parameter(np.zeros(size))
     p.grad = np.where(np.arange(size) % 2, 3.0, -0.01)

@@ -81,6 +81,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
 #define UINT uint32_t
 #define LANES F32_LANES
 #define SMALL_LANES 4
+#define SQUARE_ROOT __builtin_sqrtf
 #define WITH_WINOGRAD
 #include "template.h"
 #undef WITH_WINOGRAD
@@ -90,6 +91,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
 #undef UINT
 #undef LANES
 #undef SMALL_LANES
+#undef SQUARE_ROOT
 
 #define DTYPE f64
 #define REAL double
@@ -97,6 +99,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
 #define UINT uint64_t
 #define LANES F64_LANES
 #define SMALL_LANES 2
+#define SQUARE_ROOT __builtin_sqrt
 #include "template.h"
 #undef DTYPE
 #undef REAL
@@ -104,6 +107,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
 #undef UINT
 #undef LANES
 #undef SMALL_LANES
+#undef SQUARE_ROOT
 
 #define CF_TABLE(dtype, real, transforms)                                                          \
     {                                                                                              \
@@ -146,6 +150,7 @@ typedef uint8_t cf_bytes16 __attribute__((vector_size(16)));
                  CF_PASTE(run_map, dtype, ISA), CF_PASTE(column_map, dtype, ISA)},                  \
         .lrn = {CF_PASTE(square, dtype, ISA), CF_PASTE(lrn, dtype, ISA),                           \
                 CF_PASTE(lrn_slopes, dtype, ISA), CF_PASTE(lrn_backward, dtype, ISA)},             \
+        .sgd = CF_PASTE(sgd, dtype, ISA), .adam = CF_PASTE(adam, dtype, ISA),                      \
         .winograd = transforms,                                                                    \
     }
 

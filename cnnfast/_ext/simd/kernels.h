@@ -108,6 +108,17 @@ typedef struct {
     ptrdiff_t number, row_number, column_number; /* of the first, and how it grows */
 } cf_taps;
 
+/* Of one parameter's step; see update.h. `first` if there is no velocity yet. */
+typedef struct {
+    double lr, momentum, dampening, weight_decay;
+    int nesterov, first;
+} cf_sgd;
+
+/* rate = lr / (1 - beta1^t) and root = sqrt(1 - beta2^t) at step t. */
+typedef struct {
+    double rate, root, beta1, beta2, eps, weight_decay;
+} cf_adam;
+
 typedef struct {
     int itemsize;
     int lanes;        /* elements of a vector register */
@@ -250,6 +261,11 @@ typedef struct {
 
     cf_norm norm;
     cf_lrn lrn;
+
+    void (*sgd)(char *values, const char *gradient, char *velocity, ptrdiff_t count,
+                const cf_sgd *settings);
+    void (*adam)(char *values, const char *gradient, char *mean, char *square, ptrdiff_t count,
+                 const cf_adam *settings);
 
     /* CF_WINOGRADS of them for float; NULL for double, which never takes that way. */
     const cf_winograd *winograd;

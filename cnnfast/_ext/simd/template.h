@@ -21,6 +21,7 @@
 #include "pool.h"
 #include "softmax.h"
 #include "span.h"
+#include "update.h"
 #ifdef WITH_WINOGRAD
 #include "winograd.h"
 #endif

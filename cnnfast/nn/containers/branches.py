@@ -19,6 +19,8 @@ class Residual(Graph):
         Must keep the shape, or make of it what `shortcut` does.
     shortcut : Module, optional
         None passes the input on as it is.
+    recompute : bool
+        As in `Sequential`.
 
     References
     ----------
@@ -32,17 +34,14 @@ class Residual(Graph):
     [-1.0, 4.0]
     """
 
-    def __init__(self, body: Module, shortcut: Module | None = None) -> None:
-        if shortcut is None:
-            super().__init__({"body": (body, "input"), "add": (Add(), "body", "input")})
-        else:
-            super().__init__(
-                {
-                    "body": (body, "input"),
-                    "shortcut": (shortcut, "input"),
-                    "add": (Add(), "body", "shortcut"),
-                }
-            )
+    def __init__(
+        self, body: Module, shortcut: Module | None = None, *, recompute: bool = False
+    ) -> None:
+        nodes: dict[str, tuple] = {"body": (body, "input")}
+        if shortcut is not None:
+            nodes["shortcut"] = (shortcut, "input")
+        nodes["add"] = (Add(), "body", "input" if shortcut is None else "shortcut")
+        super().__init__(nodes, recompute=recompute)
 
 
 class Concat(Graph):
@@ -54,6 +53,8 @@ class Concat(Graph):
     ----------
     *branches : Module, or one mapping of names to modules
         Without names they are called "0", "1", ... Each gives (N, C_i, H, W) with one H and W.
+    recompute : bool
+        As in `Sequential`.
 
     References
     ----------
@@ -68,9 +69,9 @@ class Concat(Graph):
     (1, 11, 7, 7)
     """
 
-    def __init__(self, *branches: Module | Mapping[str, Module]) -> None:
+    def __init__(self, *branches: Module | Mapping[str, Module], recompute: bool = False) -> None:
         named = named_layers(branches)
         if not named:
             raise ValueError("Concat: there must be at least one branch")
         nodes: dict[str, tuple] = {name: (branch, "input") for name, branch in named.items()}
-        super().__init__({**nodes, "concat": (Concatenate(), *named)})
+        super().__init__({**nodes, "concat": (Concatenate(), *named)}, recompute=recompute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -13,6 +14,7 @@ from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers.sequential import check_layer
 from cnnfast.nn.fusion import Node, fuse_nodes
 from cnnfast.nn.module import Module
+from cnnfast.nn.recompute import forward_recomputing
 
 
 class Graph(Module):
@@ -29,6 +31,8 @@ class Graph(Module):
         Names of what the graph itself takes.
     outputs : sequence of str, optional
         The values it gives, the last node's by default; if there are several, as a tuple.
+    recompute : bool
+        Keep only the inputs of ``forward``, as in `Sequential`.
 
     Raises
     ------
@@ -57,7 +61,10 @@ class Graph(Module):
         nodes: Mapping[str, tuple],
         inputs: Sequence[str] = ("input",),
         outputs: Sequence[str] | None = None,
+        *,
+        recompute: bool = False,
     ) -> None:
+        self.recompute = recompute
         self.inputs = tuple(inputs)
         self._sources: dict[str, tuple[str | None, ...]] = {}
         for name, node in nodes.items():
@@ -122,15 +129,33 @@ class Graph(Module):
         self, inputs: Sequence[np.ndarray], outputs: Sequence[str], order: Sequence[str]
     ) -> tuple[Any, Backward]:
         """Run nodes in an `order` for `outputs`, and give what takes the gradients back."""
+        learn = partial(self._learn, inputs, outputs, order)
+        if self.recompute:
+            return forward_recomputing(self, learn)
+        y, backward = learn()
+        assert backward is not None
+        return y, backward
+
+    def _learn(
+        self,
+        inputs: Sequence[np.ndarray],
+        outputs: Sequence[str],
+        order: Sequence[str],
+        keep: bool = True,
+    ) -> tuple[Any, Backward | None]:
         nodes = fuse_nodes(self.nodes(order), outputs)
         values = self._bound(inputs)
         backwards = []
         for node, done_with in _schedule(nodes, outputs):
             arguments = _taken(values, node, done_with)
             result, backward = node.module.forward(*arguments)
-            backwards.append((backward, len(result) if isinstance(result, tuple) else None))
+            if keep:
+                backwards.append((backward, len(result) if isinstance(result, tuple) else None))
             _keep(values, node.name, result)
-            del arguments, result
+            del arguments, result, backward
+        y = _one_or_all(_get(values, output) for output in outputs)
+        if not keep:
+            return y, None
 
         def run(grad: Any, input_grad: bool) -> Any:
             wanted = _wanted(nodes, self.inputs if input_grad else ())
@@ -157,7 +182,7 @@ class Graph(Module):
                 _one_or_all(sums.take(name, None) for name in self.inputs) if input_grad else None
             )
 
-        return _one_or_all(_get(values, output) for output in outputs), Backward(run)
+        return y, Backward(run)
 
     def _bound(self, inputs: Sequence[np.ndarray]) -> dict[str, Any]:
         if len(inputs) != len(self.inputs):

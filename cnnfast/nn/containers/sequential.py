@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.fusion import fuse_row
 from cnnfast.nn.module import Module
+from cnnfast.nn.recompute import forward_recomputing
 
 
 class Sequential(Module):
@@ -20,6 +22,9 @@ class Sequential(Module):
     *layers : Module, or one mapping of names to modules
         Without names they are called "0", "1", ... Names become attributes. A layer may occur
         more than once.
+    recompute : bool
+        Keep only the input of ``forward``, and compute again on the way back what its layers need:
+        more time for less memory, with the same gradients to the bit.
 
     Examples
     --------
@@ -36,7 +41,11 @@ class Sequential(Module):
     (True, 1)
     """
 
-    def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
+    #: See the parameter.
+    recompute: bool = False
+
+    def __init__(self, *layers: Module | Mapping[str, Module], recompute: bool = False) -> None:
+        self.recompute = recompute
         for name, layer in named_layers(layers).items():
             check_layer("Sequential", self, name, layer)
             setattr(self, name, layer)
@@ -47,11 +56,21 @@ class Sequential(Module):
         return x
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
+        if self.recompute:
+            return forward_recomputing(self, partial(self._learn, x))
+        y, backward = self._learn(x)
+        assert backward is not None
+        return y, backward
+
+    def _learn(self, x: np.ndarray, keep: bool = True) -> tuple[np.ndarray, Backward | None]:
         layers = fuse_row(self)
         backwards = []
         for layer in layers:
             x, backward = layer.forward(x)
-            backwards.append(backward)
+            if keep:
+                backwards.append(backward)
+        if not keep:
+            return x, None
 
         def learns(index: int) -> bool:
             return any(p.requires_grad for p in layers[index].parameters())

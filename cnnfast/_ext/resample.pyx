@@ -6,12 +6,12 @@ resampled along the columns, into scratch memory; sums of these are the block. I
 memory a pixel has its channels as lanes, in C order every plane is an image of one lane.
 """
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Image, image
 from cnnfast._ext.threads cimport parallel, threads_for
-from cnnfast._ext.workspace cimport allocate, release, rounded_up
+from cnnfast._ext.workspace cimport allocate_both, release_both, rounded_up
 
 cdef enum:
     BLOCK_BYTES = 256 * 1024  # of scratch, about: in L2
@@ -20,6 +20,7 @@ cdef enum:
 cdef struct Plan:
     Py_ssize_t targets
     Py_ssize_t taps            # of each target; 0 if they differ
+    Py_ssize_t all_taps
     const Py_ssize_t* starts   # and where the last target's taps end
     const Py_ssize_t* sources
     const char* weights
@@ -44,6 +45,8 @@ def apply(x, y, rows, columns, bint channels_last):
     x and y lie in the same one of the two memory orders, and weights are of their dtype."""
     cdef Resampling job
     cdef Image source = image(x), target = image(y, True)
+    cdef Py_ssize_t itemsize = source.itemsize
+    cdef char* tables
     cdef int threads
     cdef double work
     job.k = kernels_for(source.itemsize)
@@ -57,13 +60,16 @@ def apply(x, y, rows, columns, bint channels_last):
     if job.images == 0 or job.lanes == 0:
         return
     share_out(&job)
-    work = <double> job.columns.starts[target.w] * source.h
-    work += <double> job.rows.starts[target.h] * target.w
+    work = <double> job.columns.all_taps * source.h + <double> job.rows.all_taps * target.w
     threads = threads_for(work * job.images * job.lanes)
-    job.scratch = allocate(threads * job.scratch_bytes)
+    allocate_both(
+        table_bytes(&job.rows, itemsize) + table_bytes(&job.columns, itemsize), &tables,
+        threads * job.scratch_bytes, &job.scratch,
+    )
     with nogil:
+        copy_table(&job.columns, copy_table(&job.rows, tables, itemsize), itemsize)
         parallel(block_item, &job, sizeof(job), job.images * job.blocks, threads)
-        release(job.scratch)
+        release_both(tables, job.scratch)
 
 
 cdef Plan plan(arrays, Py_ssize_t targets) except *:
@@ -74,6 +80,7 @@ cdef Plan plan(arrays, Py_ssize_t targets) except *:
     result.starts = <const Py_ssize_t*> contents(starts)
     result.sources = <const Py_ssize_t*> contents(sources)
     result.weights = contents(weights)
+    result.all_taps = result.starts[targets]
     result.taps = result.starts[1]
     for i in range(targets):
         if result.starts[i + 1] - result.starts[i] != result.taps:
@@ -88,6 +95,25 @@ cdef const char* contents(array) except? NULL:
     PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
     PyBuffer_Release(&buffer)
     return <const char*> buffer.buf
+
+
+cdef Py_ssize_t table_bytes(const Plan* plan, Py_ssize_t itemsize) noexcept nogil:
+    return (
+        (plan.targets + 1 + plan.all_taps) * sizeof(Py_ssize_t)
+        + rounded_up(plan.all_taps * itemsize, sizeof(Py_ssize_t))
+    )
+
+
+cdef char* copy_table(Plan* plan, char* table, Py_ssize_t itemsize) noexcept nogil:
+    """Let a plan live in `table`, which a recording of the kernel keeps. Returns its end."""
+    cdef char* sources = table + (plan.targets + 1) * sizeof(Py_ssize_t)
+    cdef char* weights = sources + plan.all_taps * sizeof(Py_ssize_t)
+    memcpy(table, plan.starts, sources - table)
+    memcpy(sources, plan.sources, weights - sources)
+    memcpy(weights, plan.weights, plan.all_taps * itemsize)
+    plan.starts, plan.sources = <Py_ssize_t*> table, <Py_ssize_t*> sources
+    plan.weights = weights
+    return weights + rounded_up(plan.all_taps * itemsize, sizeof(Py_ssize_t))
 
 
 cdef void share_out(Resampling* job) noexcept:

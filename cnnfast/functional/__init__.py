@@ -59,7 +59,10 @@ from cnnfast.functional.locally_connected import (
     locally_connected2d,
     locally_connected2d_backward,
 )
-from cnnfast.functional.loss import cross_entropy, hinge_loss
+from cnnfast.functional.loss.binary import binary_cross_entropy_with_logits
+from cnnfast.functional.loss.cross_entropy import cross_entropy
+from cnnfast.functional.loss.hinge import hinge_loss
+from cnnfast.functional.loss.regression import l1_loss, mse_loss, smooth_l1_loss
 from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
 from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
 from cnnfast.functional.max_unpool import max_unpool2d, max_unpool2d_backward
@@ -119,6 +122,7 @@ __all__ = [
     "batch_norm_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
+    "binary_cross_entropy_with_logits",
     "col2im",
     "concat",
     "concat_backward",
@@ -158,6 +162,7 @@ __all__ = [
     "instance_norm_backward",
     "interpolate",
     "interpolate_backward",
+    "l1_loss",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -184,6 +189,7 @@ __all__ = [
     "max_pool3d_backward",
     "max_unpool2d",
     "max_unpool2d_backward",
+    "mse_loss",
     "pad",
     "pad_backward",
     "prelu",
@@ -199,6 +205,7 @@ __all__ = [
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "smooth_l1_loss",
     "softmax",
     "softmax_backward",
     "softplus",

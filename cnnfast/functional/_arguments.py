@@ -87,25 +87,6 @@ def nonempty(function: str, name: str, array: np.ndarray, first: int = 1) -> Non
         raise ValueError(f"{function}: {name} may have no empty {which}, got shape {array.shape}")
 
 
-def class_labels(function: str, labels: np.ndarray, batch: int, classes: int) -> np.ndarray:
-    """Check that `labels` holds `batch` integers in 0..classes-1."""
-    if not isinstance(labels, np.ndarray):
-        raise TypeError(f"{function}: labels must be a NumPy array, got {type(labels).__name__}")
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{function}: labels must be integers, got {labels.dtype}")
-    if labels.shape != (batch,):
-        raise ValueError(
-            f"{function}: labels must have shape ({batch},), one per row, got {labels.shape}"
-        )
-    if batch and (labels.min() < 0 or labels.max() >= classes):
-        wrong = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
-        raise ValueError(
-            f"{function}: labels[{wrong}] is {labels[wrong]}, but labels must lie "
-            f"in 0..{classes - 1} for {classes} classes"
-        )
-    return labels
-
-
 def number(
     function: str, name: str, value: float, low: float = -math.inf, high: float = math.inf
 ) -> float:

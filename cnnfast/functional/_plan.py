@@ -142,5 +142,6 @@ def _only_channels(weight: Shape, win: Window) -> bool:
     return (
         weight[2:] == (1, 1)
         and win.strides == (1, 1)
+        and win.rows.before == win.columns.before == 0
         and win.out == (win.rows.size, win.columns.size)
     )

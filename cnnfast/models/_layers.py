@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfast.nn import BatchNorm2d, Conv2d, Dropout, Linear
+from cnnfast.nn import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear
 
 
 class Layers:
@@ -31,4 +31,5 @@ class Layers:
         self.conv = partial(Conv2d, rng=rng, dtype=dtype)
         self.linear = partial(Linear, rng=rng, dtype=dtype)
         self.norm = partial(BatchNorm2d, dtype=dtype)
+        self.feature_norm = partial(BatchNorm1d, dtype=dtype)
         self.dropout = partial(Dropout, rng=rng)

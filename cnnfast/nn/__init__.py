@@ -32,7 +32,14 @@ from cnnfast.nn.convert import convert_linear_to_conv
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.join import Add, Concatenate
 from cnnfast.nn.linear import Flatten, Linear
-from cnnfast.nn.loss import CrossEntropyLoss, HingeLoss
+from cnnfast.nn.loss import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeLoss,
+    L1Loss,
+    MSELoss,
+    SmoothL1Loss,
+)
 from cnnfast.nn.module import Module
 from cnnfast.nn.norm import (
     BatchNorm1d,
@@ -74,6 +81,7 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BCEWithLogitsLoss",
     "Backward",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -98,6 +106,7 @@ __all__ = [
     "Hardswish",
     "HingeLoss",
     "InstanceNorm2d",
+    "L1Loss",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
@@ -107,6 +116,7 @@ __all__ = [
     "LocalResponseNorm",
     "LocallyConnected2d",
     "LogSoftmax",
+    "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -122,6 +132,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softplus",
     "Tanh",

@@ -201,6 +201,12 @@ TRANSPOSED = {
     "3d output padding": Case((2, 3, 2), (3, 2, 3), (3, 2, 3), 1, (1, 2, 1), 2, (2, 3), (2, 1, 0)),
     "3d depth": Case((3, 3, 2), (3, 1, 1), (2, 1, 1), (1, 0, 0), output_padding=(1, 0, 0)),
     "3d planes": Case((3, 3, 2), (1, 2, 2), (1, 2, 2)),
+    # One tap, but padding and output padding shift the output by a pixel.
+    "1d shifted": Case((5,), (1,), (1,), 1, (3,), output_padding=(2,)),
+    "2d shifted": Case((4, 5), (1, 1), (1, 1), 1, (3, 3), output_padding=(2, 2)),
+    "3d shifted": Case((3, 4, 2), (1, 1, 1), (1, 1, 1), 1, (3, 3, 3), output_padding=(2, 2, 2)),
+    "3d shifted planes": Case((3, 4, 2), (2, 1, 1), (1, 1, 1), 1, (3, 3, 3), 1, (3, 4), (2, 2, 2)),
+    "3d shifted slices": Case((3, 4, 2), (1, 2, 2), (1, 1, 1), 1, (3, 3, 3), 1, (3, 4), (2, 0, 0)),
 }
 each_transposed = pytest.mark.parametrize("case", TRANSPOSED.values(), ids=TRANSPOSED)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from cnnfast._ext.threads import Recording
 
 from cnnfast.functional import _resampling
+from cnnfast.functional._arguments import empty, placed_in
 from cnnfast.functional._resampling import Plan, adjoint, resample
 from tests.helpers import (
     FLOATS,
@@ -120,3 +122,22 @@ def test_only_what_has_weight_is_looked_at():
     y = resample(x, one, three, False)
     assert_same(y, x)
     assert np.signbit(y[..., 3])
+
+
+@each_order
+def test_a_recording_outlives_the_plans(channels_last):
+    """What is run later reads no array but the images."""
+    x = random(2, 3, 9, 8, dtype=np.float32)
+    x = LAYOUTS["channels_last"](x) if channels_last else x
+    plans = [any_plan(size, 7, np.float32, size) for size in (9, 8)]
+    want = resample(x, *plans, channels_last)
+    sizing, out = Recording(), np.empty_like(want)
+    with sizing:
+        resample(x, *plans, channels_last)
+    recording = Recording(empty((sizing.scratch_bytes,), np.dtype(np.uint8)))
+    with recording, placed_in(out):
+        resample(x, *plans, channels_last)
+    for plan in plans:
+        plan.sources[:], plan.weights[:] = 0, np.nan
+    recording.run(0, len(recording))
+    assert_same(out, want)

@@ -109,6 +109,8 @@ def test_nearest_is_that_of_torch_digit_by_digit(dtype):
     """In single precision 23 * (14 / 46) falls short of 7, and so on; all sizes agree otherwise."""
     x = np.arange(14, dtype=dtype).reshape(1, 1, 1, 14)
     assert F.interpolate(x, (1, 46)).ravel()[23] == 6
+    # 2 / 50 is rounded down, but its product with 25 up, to 1.
+    assert F.interpolate(x[..., :2], (1, 50)).ravel()[25] == 1
     # 2 elements by 1.3 stay 2, and by 2.2 are 4: torch then forgets the scale.
     assert F.interpolate(x[..., :2], scale_factor=(1, 1.3)).ravel().tolist() == [0, 1]
     assert F.interpolate(x[..., :2], scale_factor=(1, 2.2)).ravel().tolist() == [0, 0, 1, 1]

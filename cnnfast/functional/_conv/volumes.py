@@ -90,7 +90,7 @@ def backward_weights(
 
 def _is_plain(axis: Axis) -> bool:
     """Whether every position meets one tap, and that only."""
-    return axis.kernel == 1 and axis.stride == 1 and axis.out == axis.size
+    return axis.kernel == axis.stride == 1 and axis.before == 0 and axis.out == axis.size
 
 
 def _is_deep(win: Window) -> bool:

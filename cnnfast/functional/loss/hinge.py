@@ -1,4 +1,4 @@
-"""Losses, each returning itself and its gradient, as the course's do."""
+"""The course's multiclass support vector machine loss."""
 
 from __future__ import annotations
 
@@ -6,57 +6,8 @@ import math
 
 import numpy as np
 
-from cnnfast.functional._arguments import class_labels, empty, float_array, nonempty, number
-from cnnfast.functional.softmax import log_softmax, log_softmax_gradient
-
-
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Cross-entropy of softmax probabilities, averaged over the batch, and its gradient.
-
-    With p the softmax of a row and y its label, the loss of the row is -log p_y and its gradient
-    p_j - [j = y]; both are divided by N.
-
-    Parameters
-    ----------
-    logits : numpy.ndarray
-        Scores (N, C), float32 or float64.
-    labels : numpy.ndarray
-        (N,), any integer dtype, in 0..C-1.
-
-    Returns
-    -------
-    loss : float
-        The mean; NaN for an empty batch, as in torch.
-    gradient : numpy.ndarray
-        The shape and dtype of `logits`, C-contiguous.
-
-    Raises
-    ------
-    TypeError
-        `logits` is not a float32 or float64 array, or `labels` not an integer array.
-    ValueError
-        The shapes do not fit together, there is no class, or a label is out of range.
-
-    References
-    ----------
-    CS231n notes, "Linear classification: softmax classifier".
-
-    Examples
-    --------
-    >>> loss, gradient = cross_entropy(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1]))
-    >>> round(loss, 6), gradient.tolist()
-    (0.693147, [[-0.25, 0.25], [0.25, -0.25]])
-    """
-    logits, labels = _checked("cross_entropy", "logits", logits, labels)
-    batch = len(logits)
-    if batch == 0:
-        return math.nan, empty(logits.shape, logits.dtype)
-    rows = np.arange(batch)
-    log_probabilities = log_softmax(logits, 1)
-    loss = -float(np.mean(log_probabilities[rows, labels], dtype=np.float64))
-    grad = np.zeros(logits.shape, logits.dtype)
-    grad[rows, labels] = -1 / batch
-    return loss, log_softmax_gradient(grad, log_probabilities, 1)
+from cnnfast.functional._arguments import empty, float_array, nonempty, number
+from cnnfast.functional.loss._arguments import class_labels
 
 
 def hinge_loss(
@@ -103,7 +54,9 @@ def hinge_loss(
     >>> loss, gradient.tolist()
     (8.0, [[-1.0, 0.0, 1.0]])
     """
-    scores, labels = _checked("hinge_loss", "scores", scores, labels)
+    scores = float_array("hinge_loss", "scores", scores, ndim=2)
+    nonempty("hinge_loss", "scores", scores)
+    labels = class_labels("hinge_loss", labels, scores.shape[:1], scores.shape[1])
     margin = number("hinge_loss", "margin", margin)
     batch = len(scores)
     if batch == 0:
@@ -122,11 +75,3 @@ def hinge_loss(
     gradient[rows, labels] = -gradient.sum(1)
     gradient /= batch
     return loss, gradient
-
-
-def _checked(
-    function: str, name: str, scores: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    scores = float_array(function, name, scores, ndim=2)
-    nonempty(function, name, scores)
-    return scores, class_labels(function, labels, *scores.shape)

@@ -1,0 +1,1 @@
+"""Losses, each returning itself and its gradient, as the course's do."""

@@ -1,0 +1,101 @@
+"""Fine-tuning: a network that knows some classes learns others from few images.
+
+    python examples/fine_tune.py
+    python examples/fine_tune.py --model resnet18 --weights resnet18.npz --zoom 2
+
+Without a file of weights, the network first learns the digits 0 to 4, from all bundled images of
+them. Then it gets a new head for the digits 5 to 9 and a few images of these: first the head learns
+on what the frozen rest makes of them, then everything does, with smaller steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import cnnfast
+from cnnfast import models
+from cnnfast.data import DataLoader, Dataset, digits
+from cnnfast.nn import CrossEntropyLoss, Linear, Module
+from cnnfast.optim import SGD
+from cnnfast.training import evaluate, train_epoch
+
+
+def classes(first: int, last: int, dataset: Dataset) -> Dataset:
+    """Select the images of some classes; their labels begin at 0."""
+    parts = []
+    for images, labels in (dataset[:2], dataset[2:]):
+        chosen = (labels >= first) & (labels <= last)
+        parts += [images[chosen], labels[chosen] - first]
+    return Dataset(*parts)
+
+
+def fit(dataset: Dataset, channels: int, zoom: int) -> Dataset:
+    """Make the images larger, and as many-coloured as a network wants them."""
+    train, train_labels, test, test_labels = dataset
+    train, test = (
+        images.repeat(zoom, axis=2).repeat(zoom, axis=3).repeat(channels, axis=1)
+        for images in (train, test)
+    )
+    return Dataset(train, train_labels, test, test_labels)
+
+
+def load(name: str, path: Path) -> Module:
+    """Make a network with the weights of a file, for as many channels and classes as these."""
+    state = cnnfast.load_weights(path)
+    first, *_, last = state.values()
+    model = getattr(models, name)(num_classes=len(last), in_channels=first.shape[1])
+    model.load_state_dict(state)
+    return model
+
+
+def train(model: Module, dataset: Dataset, epochs: int, lr: float) -> float:
+    """Let those parameters learn that are not frozen, and give the accuracy in the end."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = SGD(learning, lr=lr, momentum=0.9)
+    images, labels = dataset.train_images, dataset.train_labels
+    loader = DataLoader(images, labels, batch_size=32, shuffle=True, seed=0)
+    for _ in range(epochs):
+        train_epoch(model, loader, CrossEntropyLoss(), optimizer)
+    return evaluate(model, dataset.test_images, dataset.test_labels)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Fine-tune a network on other digits.")
+    parser.add_argument("--model", default="lenet5", help="of cnnfast.models; default: %(default)s")
+    parser.add_argument("--weights", type=Path, help="its weights; else it learns 0 to 4 first")
+    parser.add_argument("--zoom", type=int, default=1, help="enlarge images; default: %(default)s")
+    parser.add_argument("--images", type=int, default=100, help="of 5 to 9; default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=5, help="of each step; default: %(default)s")
+    options = parser.parse_args(argv)
+
+    rng = np.random.default_rng(0)
+    if options.weights:
+        model = load(options.model, options.weights)
+    else:
+        model = getattr(models, options.model)(num_classes=5, in_channels=1, rng=rng)
+    channels = next(model.parameters()).shape[1]
+    dataset = fit(digits(), channels, options.zoom)
+    if not options.weights:
+        accuracy = train(model, classes(0, 4, dataset), options.epochs, lr=0.01)
+        print(f"digits 0 to 4, all images:       {accuracy:.1%}")
+
+    images, labels, *test = classes(5, 9, dataset)
+    few = Dataset(images[: options.images], labels[: options.images], *test)
+    model.requires_grad_(False)
+    model.eval()  # running statistics and dropout rest, too
+    model.head = Linear(model.head.in_features, 5, rng=rng)
+    accuracy = train(model, few, options.epochs, lr=0.01)
+    print(f"digits 5 to 9, {len(few[0])} images: head {accuracy:.1%}", end=", ")
+
+    model.requires_grad_()
+    model.train()
+    accuracy = train(model, few, options.epochs, lr=0.003)
+    print(f"then all layers {accuracy:.1%}")
+
+
+if __name__ == "__main__":
+    main()

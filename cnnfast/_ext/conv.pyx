@@ -84,16 +84,16 @@ cdef class PackedFilters:
         release(self.space)
 
 
-def forward(x, PackedFilters filters, bias, y, rows, cols, residual=None, bint relu=False):
-    """y = conv(x, filters) + bias + residual, if `relu` no less than 0.
+def forward(x, PackedFilters filters, bias, y, rows, cols, residual=None, double ceiling=0):
+    """y = conv(x, filters) + bias + residual, from 0 to `ceiling` unless that is 0.
 
-    `bias` is a (1, 1, 1, K) array or None; a residual or relu wants y channels-last."""
+    `bias` is a (1, 1, 1, K) array or None; a residual or ceiling wants y channels-last."""
     cdef Conv conv
     cdef Image b
     conv.x, conv.y = image(x), image(y, True)
     conv.rows, conv.cols = axis(rows), axis(cols)
     conv.panels = filters.panels
-    conv.after = epilogue(&conv.y, residual, relu)
+    conv.after = epilogue(&conv.y, residual, ceiling)
     if bias is None:
         run(&conv, NULL, 0)
     else:

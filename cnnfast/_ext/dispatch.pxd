@@ -3,9 +3,14 @@ from libc.stdint cimport int64_t
 cdef extern from "simd/kernels.h" nogil:
     const int CF_MAX_TILE_ROWS, CF_LINE_VECTORS
 
+    ctypedef struct cf_ceiling:
+        float f32
+        double f64
+
     ctypedef struct cf_epilogue:
         Py_ssize_t residual
         int relu
+        cf_ceiling ceiling
 
     const int CF_WINOGRADS
 

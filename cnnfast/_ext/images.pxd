@@ -60,10 +60,12 @@ cdef inline void reach(
     last[0] = max(min(high, a.out), first[0])
 
 
-cdef inline cf_epilogue epilogue(const Image* y, object residual, bint relu) except *:
-    """What follows a convolution to y: `residual` is added, an array of y's strides, or None."""
+cdef inline cf_epilogue epilogue(const Image* y, object residual, double ceiling) except *:
+    """What follows a convolution to y: `residual`, an array of y's strides or None, is added, and
+    the sum is cut off at 0 and `ceiling`, unless that is 0."""
     cdef cf_epilogue after
-    after.residual, after.relu = 0, relu
+    after.residual, after.relu = 0, ceiling > 0
+    after.ceiling.f32, after.ceiling.f64 = <float> ceiling, ceiling
     if residual is not None:
         after.residual = image(residual).data - y.data
     return after

@@ -72,16 +72,16 @@ cdef class TransformedFilters:
         release(self.space)
 
 
-def forward(x, TransformedFilters filters, bias, y, rows, cols, residual=None, bint relu=False):
-    """y = conv(x, filters) + bias + residual, if `relu` no less than 0.
+def forward(x, TransformedFilters filters, bias, y, rows, cols, residual=None, double ceiling=0):
+    """y = conv(x, filters) + bias + residual, from 0 to `ceiling` unless that is 0.
 
-    `bias` is a (1, 1, 1, K) array or None; a residual or relu wants y channels-last."""
+    `bias` is a (1, 1, 1, K) array or None; a residual or ceiling wants y channels-last."""
     cdef Winograd job
     cdef Image b
     job.x, job.y, job.u = image(x), image(y, True), filters.u
     job.rows, job.cols = axis(rows), axis(cols)
     job.stride, job.top, job.left = 1, 0, 0
-    job.after = epilogue(&job.y, residual, relu)
+    job.after = epilogue(&job.y, residual, ceiling)
     if bias is None:
         run(&job, NULL, 0)
     else:

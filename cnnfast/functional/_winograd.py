@@ -26,9 +26,9 @@ def forward(
     y: np.ndarray,
     win: Window,
     residual: np.ndarray | None = None,
-    relu: bool = False,
+    ceiling: float = 0,
 ) -> None:
-    """y = conv(x, filters) + bias + residual, if `relu` no less than 0."""
+    """y = conv(x, filters) + bias + residual, from 0 to `ceiling` unless that is 0."""
     groups = len(filters)
     for part, images, shifts, outputs, added in zip(
         filters,
@@ -38,7 +38,7 @@ def forward(
         _parts(residual, groups, 1),
         strict=True,
     ):
-        _kernels.forward(images, part, shifts, outputs, *win, added, relu)
+        _kernels.forward(images, part, shifts, outputs, *win, added, ceiling)
 
 
 def backward_data(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import numpy as np
 
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
+from cnnfast.functional._arguments import number
 from cnnfast.functional._conv import arguments, passes
 from cnnfast.functional._plan import MemoryFormat
 from cnnfast.functional._window import Padding, Pair
@@ -25,7 +27,7 @@ def conv2d(
     memory_format: MemoryFormat = "preserve",
     algorithm: Algorithm = "auto",
     residual: np.ndarray | None = None,
-    relu: bool = False,
+    relu: bool | float = False,
 ) -> np.ndarray:
     r"""Convolve images with filters (without turning them around, as every framework does).
 
@@ -54,9 +56,10 @@ def conv2d(
         How to compute it; see the notes below, and `cnnfast.set_conv_precision`.
     residual : ndarray (N, K, OH, OW), optional
         Added to the result, as a residual block does with its shortcut.
-    relu : bool
-        Rectify the result: max(0, y + residual). Both cost next to nothing where the result is
-        channels-last, because its values are still in registers.
+    relu : bool or float
+        Rectify the result: max(0, y + residual), with a number no more than that either, as ReLU6
+        does at 6. Both cost next to nothing where the result is channels-last, because its values
+        are still in registers.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def conv2d(
         strict=strict,
         algorithm=algorithm,
         residual=residual,
-        relu=relu,
+        ceiling=_ceiling(relu),
     )
 
 
@@ -174,3 +177,10 @@ def conv2d_backward(
     check_algorithm(name, algorithm)
     window = (stride, padding, dilation, groups)
     return passes.backward(name, 2, grad, x, weight, *window, needs, algorithm=algorithm)
+
+
+def _ceiling(relu: bool | float) -> float:
+    """Where a ReLU cuts off; 0 for none."""
+    if isinstance(relu, (bool, np.bool_)):
+        return math.inf if relu else 0
+    return number("conv2d", "relu", relu, 0)

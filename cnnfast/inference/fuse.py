@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU
+from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU, ReLU6
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.trace import Call, Trace, trace
 
+#: Where layers that rectify cut off.
+CEILINGS: dict[type[Module], float] = {ReLU: math.inf, ReLU6: 6.0}
+
 
 class FusedConv2d(Conv2d):
-    """A convolution with what follows it: y = max(0, conv(x) + residual), both as needed."""
+    """A convolution with what follows it: conv(x) + residual, cut off at 0 and a ceiling."""
 
     def __init__(self, conv: Conv2d) -> None:
         vars(self).update(vars(conv))
-        self.adds = self.rectifies = False
+        self.adds = False
+        self.ceiling = 0.0  # of a ReLU; 0 without one
 
     def __call__(self, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
-        return self._compute(x, residual=residual, relu=self.rectifies)
+        return self._compute(x, residual=residual, ceiling=self.ceiling)
 
 
 def fuse(model: Module) -> Trace:
@@ -117,19 +123,20 @@ def _add_residual(network: _Network, call: Call) -> None:
         if before is None or not isinstance(before.module, Conv2d) or other in network.inputs:
             continue
         conv = as_fused(before.module)
-        if conv is not None and not conv.adds and not conv.rectifies:
+        if conv is not None and not conv.adds and not conv.ceiling:
             conv.adds = True
             network.merge(before, call, conv, (*before.sources, other))
             return
 
 
 def _rectify(network: _Network, call: Call) -> None:
-    if type(call.module) is not ReLU:
+    ceiling = CEILINGS.get(type(call.module))
+    if ceiling is None:
         return
     before = network.producer(call.sources[0])
     conv = as_fused(before.module) if before is not None else None
-    if before is not None and conv is not None and not conv.rectifies:
-        conv.rectifies = True
+    if before is not None and conv is not None and not conv.ceiling:
+        conv.ceiling = ceiling
         network.merge(before, call, conv, before.sources)
 
 

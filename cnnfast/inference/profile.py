@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -80,7 +81,9 @@ def _kernel(step: Step, arrays: dict[str, np.ndarray]) -> str:
         return type(module).__name__
     name = "Conv2d"
     if isinstance(module, FusedConv2d):
-        name += "+Add" * module.adds + "+ReLU" * module.rectifies
+        name += "+Add" * module.adds + ("+ReLU" if module.ceiling == math.inf else "+ReLU6") * bool(
+            module.ceiling
+        )
     x = arrays[step.call.sources[0]]  # type: ignore[index]
     shape = module.weight.shape
     geometry = (module.stride, module.padding, module.dilation, module.groups, module.strict)

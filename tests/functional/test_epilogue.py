@@ -26,7 +26,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("order", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("shortcut", ["none", "contiguous", "channels_last", "gaps"])
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("relu", [False, True, 1.5])
 def test_residual_and_relu(dtype, case, order, shortcut, relu):
     shape, filters, stride, padding, groups = case
     rng = np.random.default_rng(0)
@@ -45,6 +45,7 @@ def test_residual_and_relu(dtype, case, order, shortcut, relu):
         ](residual)
         residual.flags.writeable = False
     want = np.where(want < 0, 0, want) if relu else want
+    want = np.where(want > relu, relu, want) if relu == 1.5 else want
     y = conv2d(x, weight, bias, stride, padding, 1, groups, residual=residual, relu=relu)
     bound = (6e-6 if dtype == np.float32 else 1e-14) * (scale + 20)
     assert np.abs(y - want).max() <= bound

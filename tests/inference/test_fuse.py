@@ -32,7 +32,7 @@ def test_a_residual_block_is_two_convolutions():
     ]
     last = fuse(model).calls[-1].module
     assert last.adds
-    assert last.rectifies
+    assert last.ceiling
 
 
 def test_what_others_need_too_stays():
@@ -101,3 +101,13 @@ def test_weights_that_need_not_change_are_shared():
     (call,) = fuse(nn.Sequential(layer, nn.ReLU())).calls
     assert type(call.module) is FusedConv2d
     assert call.module.weight is layer.weight
+
+
+def test_relu6_is_a_ceiling():
+    model = nn.Sequential(conv(), nn.BatchNorm2d(4), nn.ReLU6())
+    (call,) = fuse(model).calls
+    x = 20 * RNG.standard_normal((2, 4, 5, 5)).astype(np.float32)
+    y = call.module(x)
+    np.testing.assert_allclose(y, model(x), rtol=1e-5, atol=1e-4)
+    assert y.max() == 6
+    assert y.min() == 0

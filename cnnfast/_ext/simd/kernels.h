@@ -15,11 +15,15 @@
 /* The largest tile of any instruction set, for buffers on the stack. */
 #define CF_MAX_TILE_ROWS 14
 
-/* What a convolution does to its output before it stores it: y = max(0, y + r), where r lies
- * `residual` bytes from y (0: there is none), and the maximum is for `relu`. NULL for nothing. */
+/* What a convolution does to its output before it stores it: y = min(max(0, y + r), ceiling), where
+ * r lies `residual` bytes from y (0: there is none), and the rest is for `relu`. NULL for nothing. */
 typedef struct {
     ptrdiff_t residual;
     int relu;
+    struct {
+        float f32;
+        double f64;
+    } ceiling;
 } cf_epilogue;
 
 /* The transforms of Winograd's F(m x m, r x r), with n = m + r - 1; see winograd.h. */

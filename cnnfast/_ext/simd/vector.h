@@ -35,7 +35,14 @@ CF_INLINE void NAME(store_part)(char *y, VEC v, int count)
         ((REAL *)y)[i] = v[i];
 }
 
-CF_INLINE VEC NAME(rectified)(VEC v) { return (VEC)((IVEC)v & ~(IVEC)(v < 0)); } /* NaN stays */
+/* min(max(0, v), ceiling); NaN stays. */
+CF_INLINE VEC NAME(rectified)(VEC v, REAL ceiling)
+{
+    const VEC most = (VEC){0} + ceiling;
+    const IVEC over = v > most;
+    v = (VEC)((IVEC)v & ~(IVEC)(v < 0));
+    return (VEC)((over & (IVEC)most) | (~over & (IVEC)v));
+}
 
 /* The first `count` < LANES of some values, after an epilogue. Not inline, or the accumulators of
  * the tiles that end with this would not stay in registers. */
@@ -46,7 +53,11 @@ static __attribute__((noinline)) void NAME(finish_part)(REAL *y, const REAL *val
         REAL value = values[i];
         if (after && after->residual)
             value += *(const REAL *)((const char *)(y + i) + after->residual);
-        y[i] = after && after->relu && value < 0 ? 0 : value;
+        if (after && after->relu && value < 0)
+            value = 0;
+        if (after && after->relu && value > after->ceiling.DTYPE)
+            value = after->ceiling.DTYPE;
+        y[i] = value;
     }
 }
 
@@ -61,5 +72,5 @@ CF_INLINE void NAME(finish)(char *y, VEC v, ptrdiff_t count, const cf_epilogue *
     }
     if (after && after->residual)
         v += NAME(load)(y + after->residual);
-    NAME(store)(y, after && after->relu ? NAME(rectified)(v) : v);
+    NAME(store)(y, after && after->relu ? NAME(rectified)(v, after->ceiling.DTYPE) : v);
 }

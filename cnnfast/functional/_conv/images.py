@@ -48,9 +48,9 @@ def forward(
     packed: Packed,
     algorithm: Algorithm = "auto",
     residual: np.ndarray | None = None,
-    relu: bool = False,
+    ceiling: float = 0,
 ) -> np.ndarray:
-    """y = conv(x, weight) + bias + residual, if `relu` no less than 0."""
+    """y = conv(x, weight) + bias + residual, from 0 to `ceiling` unless that is 0."""
     isa = chosen_isa()
     plan = plan_forward(
         x.shape[0],
@@ -70,7 +70,7 @@ def forward(
     y = empty_image(plan.out, x.dtype, plan.channels_last)
     if residual is not None:
         residual = _as_laid_out("conv2d", residual, y)
-    fused = (residual, relu) if plan.fuses else ()
+    fused = (residual, ceiling) if plan.fuses else ()
     kernel, tile = plan.kernel, plan.choice.tile
     key = (kernel, tile, win.strides, groups, isa)
     if kernel == "winograd":
@@ -88,8 +88,10 @@ def forward(
     if not plan.fuses:
         if residual is not None:
             np.add(y, residual, out=y)
-        if relu:
+        if ceiling:
             _elementwise.apply("relu", y, y)
+        if 0 < ceiling < math.inf:
+            np.minimum(y, ceiling, out=y)
     return y
 
 

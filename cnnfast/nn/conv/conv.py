@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class _Conv(SlidingFilters):
         weight, axes, options = self.weight.data, self.axes, self._options()
         window = (self.stride, self.padding, self.dilation, self.groups)
         y = self._compute(x, **fused)
-        rectified = y if fused.get("relu") else None
+        rectified = y if fused else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
             if rectified is not None:
@@ -166,7 +167,7 @@ class Conv2d(_Conv):
 
     def forward_fused(self, x: np.ndarray, *, relu: bool) -> tuple[np.ndarray, Backward]:
         """``forward``, and max(0, y) if `relu`: see `nn.fusion`."""
-        return self._learn(x, relu=relu)
+        return self._learn(x, ceiling=math.inf) if relu else self._learn(x)
 
     def extra_repr(self) -> str:
         return self._describe(strict=False, algorithm="auto")

@@ -115,7 +115,7 @@ class Resize(Operation):
         before = [x.shape[axis] for axis in axes]
         starts, ends = self._region(region, len(before))
         if scales is not None and scales.size:
-            factors = list(np.float32(_numbers("scales", scales, before)))
+            factors = list(np.asarray(_numbers("scales", scales, before), np.float32))
             parts = np.subtract(ends, starts, dtype=np.float32)
             # In float32, as the scales are: 10 times 0.7 is 7 there, and less in float64.
             lengths = (np.asarray(before, np.float32) * parts * scales).tolist()

@@ -56,10 +56,15 @@ def load_onnx(path: str | os.PathLike[str]) -> Graph:
     >>> model(np.array([2.0, 4.0], np.float32)).tolist()
     [1.0, 2.0]
     """
+    need_library("load_onnx")
+    return importlib.import_module("cnnfast.io.onnx.loader").load(path)
+
+
+def need_library(function: str) -> None:
+    """Raise ImportError, which tells what to install, if the library `onnx` is missing."""
     try:
         importlib.import_module("onnx")
     except ImportError as error:
         raise ImportError(
-            "load_onnx needs the library onnx: python -m pip install 'cnnfast[onnx]'"
+            f"{function}: this needs the package onnx: pip install 'cnnfast[onnx]'"
         ) from error
-    return importlib.import_module("cnnfast.io.onnx.loader").load(path)

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import ModelProto, numpy_helper, parser
 
-from cnnfast import load_onnx, nn
+from cnnfast import load_onnx, load_weights, nn
 from cnnfast.io.onnx.loader import build
 from cnnfast.nn.trace import trace
 from tests import oracle
@@ -70,6 +70,34 @@ def test_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'cnnfast\[onnx\]'"):
         load_onnx(tmp_path / "model.onnx")
+    with pytest.raises(ImportError, match="load_weights: this needs the package onnx"):
+        load_weights(tmp_path / "model.onnx")
+
+
+def test_constants_as_weights(tmp_path):
+    path = tmp_path / "model.onnx"
+    weight, half, shape = random(3, 2, dtype=FLOAT), random(2).astype(np.float16), np.array([3, -1])
+    made = model(
+        "(float[N] x) => (float[N] y) { y = Relu(x) }",
+        features__0__weight=weight,
+        half=half,
+        shape=shape,
+    )
+    onnx.save(made, path)
+    state = load_weights(path)
+    assert list(state) == ["features.0.weight", "half", "shape"]
+    assert np.array_equal(state["features.0.weight"], weight)
+    assert state["half"].dtype == np.float32
+    assert np.array_equal(state["half"], half)
+    assert state["shape"].dtype == np.int64
+    assert all(array.flags.writeable for array in state.values())
+
+
+def test_a_damaged_file_of_weights(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"ir_version: 8")
+    with pytest.raises(ValueError, match=r"^load_weights: .*: not an ONNX file"):
+        load_weights(path)
 
 
 # ---------------------------------------------------------------------------- names

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from cnnfast.nn import AdaptiveAvgPool2d, AdaptiveMaxPool2d, Linear, Module
+from cnnfast.nn import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Linear,
+    MaxUnpool2d,
+    Module,
+    Upsample,
+)
 
 _ADAPTIVE = (AdaptiveAvgPool2d, AdaptiveMaxPool2d)
+_TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 
 class Field(NamedTuple):
@@ -69,11 +80,17 @@ def _meeting(fields: Sequence[Field]) -> Field:
 
 def _window(layer: Module, axis: int, n: int, out: int) -> tuple[int, Fraction]:
     """How many elements a layer's windows see along an axis from `n` to `out`, and their step."""
+    if isinstance(layer, MaxUnpool2d):
+        return 1, Fraction(n, out)
+    if isinstance(layer, Upsample):
+        return 2 if layer.mode == "bilinear" else 1, Fraction(n, out)
     if hasattr(layer, "kernel_size"):
         kernel, stride, dilation = (
             _along(getattr(layer, name, 1), axis) for name in ("kernel_size", "stride", "dilation")
         )
         span = dilation * (kernel - 1) + 1
+        if isinstance(layer, _TRANSPOSED):  # it spreads an input over `span` outputs
+            return -(-span // stride), Fraction(1, stride)
         return span, Fraction(stride)
     if out == 1 and n > 1:  # all at once: fully connected, or a global pool
         return n, Fraction(1)

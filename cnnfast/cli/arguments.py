@@ -78,8 +78,39 @@ def parser() -> argparse.ArgumentParser:
     )
     summary.add_argument("--json", action="store_true", help="print JSON")
 
+    _add_predict(commands)
     _add(commands, "info", "print version, instruction sets, threads, compiler and NumPy")
     return top
+
+
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    predict = _add(commands, "predict", "tell what a trained network takes images for")
+    predict.add_argument(
+        "model", metavar="MODEL", help="a network of cnnfast.models, or a file that ends in .onnx"
+    )
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image file")
+    predict.add_argument(
+        "--weights", type=Path, metavar="FILE", help="what the network of cnnfast.models learned"
+    )
+    predict.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes: one a line, or JSON (default: their numbers)",
+    )
+    predict.add_argument(
+        "--top",
+        type=_integer(1),
+        default=5,
+        metavar="N",
+        help="how many classes to show (default: %(default)s)",
+    )
+    predict.add_argument(
+        "--size",
+        type=_integer(1, 65536),
+        metavar="N",
+        help="side of the square from the middle of the image (default: what the network is for)",
+    )
 
 
 def _add(commands: argparse._SubParsersAction, name: str, summary: str) -> argparse.ArgumentParser:

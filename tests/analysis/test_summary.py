@@ -141,6 +141,58 @@ def test_adaptive_pools():
     assert fields(nn.AdaptiveAvgPool2d((5, 32))) == [((8, 1), (6.4, 1))]
 
 
+def test_layers_that_enlarge():
+    layers = [
+        nn.Conv2d(2, 2, 3, stride=2, padding=1),
+        nn.ConvTranspose2d(2, 2, 4, stride=2, padding=1),  # every output is made of 2x2 inputs
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(2, 2, 3, padding=1),  # sees 3x3 of 2x2 copies: two pixels further
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+    ]
+    assert fields(*layers) == [
+        ((n, n), (j, j)) for n, j in [(3, 2), (5, 1), (7, 1), (7, 0.5), (8, 0.5), (9, 0.25)]
+    ]
+
+
+def test_a_transposed_convolution_of_larger_steps_than_filters():
+    assert fields(nn.ConvTranspose2d(2, 2, 2, stride=3)) == [((1, 1), (1 / 3, 1 / 3))]
+    assert fields(nn.ConvTranspose2d(2, 2, 3, stride=2, dilation=2)) == [((3, 3), (0.5, 0.5))]
+
+
+def test_unpooling():
+    graph = nn.Graph(
+        {
+            "pool": (nn.MaxPool2d(2, return_indices=True), "input"),
+            "unpool": (nn.MaxUnpool2d(2), "pool:0", "pool:1"),
+        }
+    )
+    rows = summary(graph, (2, 8, 8)).rows
+    assert [row.name for row in rows] == ["input", "pool:0", "pool:1", "unpool"]
+    assert (rows[-1].receptive_field, rows[-1].jump) == ((2, 2), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("conv", "shape"),
+    [(nn.Conv1d(2, 3, 5, stride=2), (2, 9)), (nn.Conv3d(2, 3, 5, stride=2), (2, 9, 9, 9))],
+)
+def test_other_numbers_of_axes(conv, shape):
+    axes = len(shape) - 1
+    row = summary(conv, shape).rows[-1]
+    assert (row.receptive_field, row.jump) == ((5,) * axes, (2,) * axes)
+    assert row.multiply_adds == 2 * 3 * 5**axes * 3**axes
+
+
+def test_multiply_adds_of_other_layers():
+    for layer, products in (
+        (nn.ConvTranspose2d(2, 3, 4, stride=2), 2 * 3 * 16 * 36),  # at every one of 6x6 inputs
+        (nn.Conv2d(2, 4, 3, groups=2), 4 * 9 * 16),
+        (nn.LocallyConnected2d(2, 3, (6, 6), 3), 2 * 3 * 9 * 16),
+        (nn.BatchNorm2d(2), 0),
+    ):
+        assert summary(layer, (2, 6, 6)).multiply_adds == products
+
+
 def test_where_branches_meet_the_largest_counts():
     model = nn.Concat(
         nn.Conv2d(2, 2, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -263,5 +264,5 @@ class InstanceNorm2d(_RunningNorm):
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
             return instance_norm_backward(grad, x, weight, eps, needs)
 
-        count = x.shape[2] * x.shape[3]
+        count = math.prod(x.shape[2:])
         return y, mean.mean(axis=0), var.mean(axis=0) * (count / (count - 1)), gradients

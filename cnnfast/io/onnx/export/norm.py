@@ -8,7 +8,7 @@ from cnnfast import nn
 from cnnfast.io.onnx.export.nodes import Layer, Value, writes
 
 
-@writes(nn.BatchNorm1d, nn.BatchNorm2d)
+@writes(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def _batch_norm(layer: Layer, x: Value) -> str:
     if layer.module.track_running_stats:
         return _by_running_stats(layer, x)

@@ -15,6 +15,7 @@ import numpy as np
 from cnnfast import nn
 from cnnfast.functional._window import window
 from cnnfast.functional.adaptive_pool import output_pair
+from cnnfast.functional.max_unpool import unpooled_size
 from cnnfast.io.onnx.export.nodes import Layer, Value, writes
 from cnnfast.io.onnx.export.resize import along_axes
 
@@ -55,10 +56,11 @@ def _frame(layer: Layer, x: Value) -> _Frame:
     )
 
 
-@writes(nn.MaxPool2d)
-def _max_pool(layer: Layer, x: Value) -> str:
+@writes(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+def _max_pool(layer: Layer, x: Value) -> str | list[str]:
     frame = _frame(layer, x)
-    return layer.node(
+    y, *indices = layer.outputs(
+        2 if layer.module.return_indices else 1,
         "MaxPool",
         x.name,
         kernel_shape=frame.kernel,
@@ -66,9 +68,29 @@ def _max_pool(layer: Layer, x: Value) -> str:
         dilations=frame.dilations,
         pads=frame.pads,
     )
+    if not indices:
+        return y
+    # ONNX counts from the first element of the batch, torch from the first of each channel.
+    return [y, layer.node("Mod", *indices, layer.constant("plane", math.prod(x.size)))]
 
 
-@writes(nn.AvgPool2d)
+@writes(nn.MaxUnpool2d)
+def _max_unpool(layer: Layer, x: Value, indices: Value) -> str:
+    # MaxUnpool wants ONNX's kind of indices, which depend on the batch.
+    module, channels = layer.module, x.shape[1]
+    geometry = module.kernel_size, module.stride, module.padding
+    size = unpooled_size("export_onnx", x.size, *geometry, None)
+    flat = layer.constant("flat", [0, channels, -1])
+    planes = [layer.node("Reshape", value.name, flat) for value in (indices, x)]
+    batch = layer.node("Shape", x.name, end=1)
+    rest = layer.constant("plane", [channels, math.prod(size)])
+    shape = layer.node("Concat", batch, rest, axis=0)
+    nothing = layer.node("Expand", layer.constant("zero", 0, x.dtype), shape)
+    y = layer.node("ScatterElements", nothing, *planes, axis=2)
+    return layer.node("Reshape", y, layer.constant("shape", [0, channels, *size]))
+
+
+@writes(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 def _avg_pool(layer: Layer, x: Value) -> str:
     module, frame = layer.module, _frame(layer, x)
     if module.divisor_override is not None:
@@ -98,7 +120,7 @@ def _padded(layer: Layer, x: Value, pads: list[int]) -> str:
     return layer.node("Pad", x.name, layer.constant("pads", every))
 
 
-@writes(nn.LPPool2d)
+@writes(nn.LPPool1d, nn.LPPool2d, nn.LPPool3d)
 def _lp_pool(layer: Layer, x: Value) -> str:
     p, frame = layer.module.norm_type, _frame(layer, x)
     if p == int(p):

@@ -12,9 +12,9 @@ def load_onnx(path: str | os.PathLike[str]) -> Graph:
     """Make a network of an ONNX file.
 
     Weights of convolutions, fully connected layers, normalisations and PReLU become parameters of
-    the layers of `cnnfast.nn`, all other constants stay as they are. Nodes keep their names as far
-    as those can be attributes: "/layer1/conv/Conv" becomes ``layer1_conv_Conv``, and its weights
-    ``layer1_conv_Conv.weight`` in the network's state.
+    the layers of `cnnfast.nn`, all other constants stay as they are. A node whose weights are
+    called "layer1.conv.weight" becomes ``layer1_conv``, with ``layer1_conv.weight`` in the
+    network's state; another keeps its own name, as far as that can be an attribute.
 
     Nothing in the file is executed, and memory is taken only for what it really holds. Tensors
     may lie in other files of the same folder, or of folders in it, but not behind links.

@@ -89,7 +89,7 @@ class _Builder:
         inputs = self._read_inputs()
         for number, proto in enumerate(self.proto.node):
             if proto.op_type != "Constant":
-                self._read_node(proto, proto.name or next(iter(proto.output), "") or str(number))
+                self._read_node(proto, self._name_of(proto) or str(number))
         if self.missing:
             lines = [f"{what}: {_some(nodes)}" for what, nodes in sorted(self.missing.items())]
             raise NotImplementedError("not supported:\n  " + "\n  ".join(lines))
@@ -161,6 +161,13 @@ class _Builder:
         if known.kernels and self.half:
             module = Widened(module)
         self.placed[place] = module, list(sources)
+
+    def _name_of(self, proto: NodeProto) -> str:
+        """What a node is called: as its weights if it has any, so that the state's names fit."""
+        for value in proto.input:
+            if value.endswith(".weight") and value in self.constants.arrays:
+                return value.removesuffix(".weight")
+        return proto.name or next(iter(proto.output), "")
 
     def _outputs(self, proto: NodeProto) -> list[str]:
         """The outputs of a node up to the last that somebody takes; "" for those nobody does."""

@@ -115,6 +115,22 @@ def test_names_become_attributes():
     assert found == ["layer1_relu_Relu", "a_b", "a_b_2", "a_b_3", "forward_2", "y"]
 
 
+def test_layers_are_called_as_their_weights():
+    made = model(
+        """(float[N,2] x) => (float[N,2] y) {
+        a = Gemm(x, w)
+        b = Gemm(a, w)
+        y = Add(b, c) }""",
+        layer__0__weight=random(2, 2, dtype=FLOAT),
+        c=random(2, dtype=FLOAT),
+    )
+    for node in made.graph.node[:2]:
+        node.input[1] = "layer.0.weight"
+    graph = build(made, Path(), "")
+    assert set(graph.state_dict()) == {"layer_0.weight", "c.value"}
+    assert graph.layer_0.weight is graph.layer_0_2.weight
+
+
 def test_parameters_and_constants_of_the_state():
     graph = network(
         """(float[N,2] x) => (float[N,3] y) {

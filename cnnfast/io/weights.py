@@ -12,12 +12,13 @@ import numpy as np
 
 from cnnfast.io.elements import NUMBERS
 
-# Each is a module beside this one, imported on use, with `read` and, but for torch's, `write`.
+# Each is a module beside this one, imported on use, with `read` and `write` if in _WRITTEN.
 _FORMATS = {
     ".npz": "npz",
     ".safetensors": "safetensors",
     ".pth": "torch_checkpoint",
     ".pt": "torch_checkpoint",
+    ".onnx": "onnx.weights",
 }
 _WRITTEN = (".npz", ".safetensors")
 
@@ -78,7 +79,8 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     path : str or os.PathLike
         Ends in ``.npz``, as `save_weights` or `numpy.savez` write it; in ``.safetensors``, which
         needs the package of that name (``pip install cnnfast[safetensors]``); or in ``.pth`` or
-        ``.pt``, as ``torch.save`` of any version writes a ``state_dict``.
+        ``.pt``, as ``torch.save`` of any version writes a ``state_dict``; or in ``.onnx``, for the
+        initialisers of the graph, which needs the package ``onnx``.
 
     Returns
     -------

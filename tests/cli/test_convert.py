@@ -42,7 +42,7 @@ def test_and_back(tmp_path):
         ("missing.pth", "a.npz", "missing.pth: No such file"),
         (make_checkpoints.FOLDER / "network.pth", "a.pth", "must end in .npz or .safetensors"),
         (make_checkpoints.FOLDER / "network.pth", "no/folder/a.npz", "No such file"),
-        ("a.onnx", "a.npz", "must end in"),
+        ("a.txt", "a.npz", "must end in"),
     ],
 )
 def test_bad_input(tmp_path, monkeypatch, capsys, source, target, words):

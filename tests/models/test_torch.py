@@ -99,7 +99,7 @@ def their_gradients(model, x: np.ndarray, cotangents: list[np.ndarray]) -> Gradi
     outputs = model.train()(torch.from_numpy(x))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     torch.autograd.backward(outputs, [torch.from_numpy(c) for c in cotangents])
-    return {name: p.grad.numpy().copy() for name, p in model.named_parameters()}
+    return {name: p.grad.numpy() for name, p in model.named_parameters()}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -172,17 +172,25 @@ def test_gradients_in_float32(errors):
     assert np.median(errors.ratios32["exact"]) <= 2
 
 
-def test_losses_follow_torch():
+@pytest.mark.parametrize(
+    ("dtype", "lr", "tolerance"),
+    # Rounding errors grow from step to step, the faster the larger the steps: with ten times this
+    # rate PyTorch's losses in float32 and in float64 are a percent apart.
+    [(np.float32, 0.001, 1e-4), (np.float64, 0.02, 1e-9)],
+)
+def test_losses_follow_torch(dtype, lr, tolerance):
     rng = np.random.default_rng(0)
-    ours, theirs = models.cifar_resnet20(rng=rng), CifarResNet(20)
+    ours, theirs = models.cifar_resnet20(rng=rng, dtype=dtype), CifarResNet(20)
+    theirs.to(torch.from_numpy(np.empty(0, dtype)).dtype)
     theirs.load_state_dict(as_torch(ours.state_dict()))
-    settings = {"lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4}
+    settings = {"lr": lr, "momentum": 0.9, "weight_decay": 1e-4}
     optimizer = optim.SGD(ours.parameters(), **settings)
     their_optimizer = torch.optim.SGD(theirs.parameters(), **settings)
     criterion, their_criterion = nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()
     losses, their_losses = [], []
     for _ in range(20):
-        x, labels = rng.standard_normal((32, 3, 32, 32), np.float32), rng.integers(0, 10, 32)
+        x = rng.standard_normal((32, 3, 16, 16)).astype(dtype)
+        labels = rng.integers(0, 10, 32)
         logits, backward = ours.forward(x)
         loss, gradient = criterion(logits, labels)
         backward(gradient, input_grad=False)
@@ -195,4 +203,4 @@ def test_losses_follow_torch():
         their_loss.backward()
         their_optimizer.step()
         their_losses.append(their_loss.item())
-    np.testing.assert_allclose(losses, their_losses, rtol=1e-4)
+    np.testing.assert_allclose(losses, their_losses, rtol=tolerance)

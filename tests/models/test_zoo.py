@@ -126,6 +126,45 @@ def test_shortcut_without_parameters():
     np.testing.assert_array_equal(shortcut(x), expected)
 
 
+# ---------------------------------------------------------------------------- values
+
+# The first scores of torchvision's networks, with the weights and the image below.
+TORCHVISION = {
+    "googlenet": (2210.95432967, 4742.5683497, 6035.10648084),
+    "mobilenet_v2": (0.360746081977, -0.0544747174009, -0.114332163619),
+    "resnet18": (227932134.848, 220479715.982, 198383249.998),
+    "resnet50": (2535419215.84, 1232930705.39, -1273883548.43),
+    "squeezenet1_1": (0.469633589599, 0.466866978821, 0.416543030965),
+}
+
+
+def wave(shape: tuple[int, ...]) -> np.ndarray:
+    return np.cos(0.7 * np.arange(1, math.prod(shape) + 1)).reshape(shape)
+
+
+def waves(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values for a network that anybody can compute: all different, none out of proportion."""
+    filled = {}
+    for key, array in state.items():
+        if array.ndim > 1:
+            filled[key] = wave(array.shape) * np.sqrt(4 / math.prod(array.shape[1:]))
+        elif key.endswith("num_batches_tracked"):
+            filled[key] = array
+        else:
+            offset = 1.0 if key.endswith(("weight", "running_var")) else 0.0
+            filled[key] = offset + 0.3 * wave(array.shape)
+    return filled
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_scores_are_torchvisions(name):
+    model = network(name, 10, dtype=np.float64)
+    model.load_state_dict(waves(model.state_dict()))
+    # Sides that pools do not divide evenly.
+    scores = model(wave((1, 3, 52, 64)))
+    np.testing.assert_allclose(scores[0, :3], TORCHVISION[name], rtol=1e-9)
+
+
 # ---------------------------------------------------------------------------- gradients
 
 

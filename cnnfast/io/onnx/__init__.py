@@ -1,6 +1,7 @@
 """Networks in ONNX files.
 
 export/         a network to a file
+weights.py      the file's constants, by name
 load.py         `load_onnx`
 loader.py       the file's graph to an `nn.Graph`
 node.py         one node of it, as the operators' handlers see it

@@ -12,9 +12,9 @@ def load_onnx(path: str | os.PathLike[str]) -> Graph:
     """Make a network of an ONNX file.
 
     Weights of convolutions, fully connected layers, normalisations and PReLU become parameters of
-    the layers of `cnnfast.nn`, all other constants stay as they are. Nodes keep their names as far
-    as those can be attributes: "/layer1/conv/Conv" becomes ``layer1_conv_Conv``, and its weights
-    ``layer1_conv_Conv.weight`` in the network's state.
+    the layers of `cnnfast.nn`, all other constants stay as they are. A node whose weights are
+    called "layer1.conv.weight" becomes ``layer1_conv``, with ``layer1_conv.weight`` in the
+    network's state; another keeps its own name, as far as that can be an attribute.
 
     Nothing in the file is executed, and memory is taken only for what it really holds. Tensors
     may lie in other files of the same folder, or of folders in it, but not behind links.
@@ -56,10 +56,15 @@ def load_onnx(path: str | os.PathLike[str]) -> Graph:
     >>> model(np.array([2.0, 4.0], np.float32)).tolist()
     [1.0, 2.0]
     """
+    need_library("load_onnx")
+    return importlib.import_module("cnnfast.io.onnx.loader").load(path)
+
+
+def need_library(function: str) -> None:
+    """Raise ImportError, which tells what to install, if the library `onnx` is missing."""
     try:
         importlib.import_module("onnx")
     except ImportError as error:
         raise ImportError(
-            "load_onnx needs the library onnx: python -m pip install 'cnnfast[onnx]'"
+            f"{function}: this needs the package onnx: pip install 'cnnfast[onnx]'"
         ) from error
-    return importlib.import_module("cnnfast.io.onnx.loader").load(path)

@@ -13,7 +13,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, defs
 
 import cnnfast.io.onnx.operators  # noqa: F401  (they register themselves)
 from cnnfast.io.onnx.node import Constants, OnnxNode, UnsupportedError, named
-from cnnfast.io.onnx.operation import Constant, Widened
+from cnnfast.io.onnx.operation import Constant, Widened, is_half
 from cnnfast.io.onnx.registry import OPERATORS
 from cnnfast.io.onnx.tensors import Tensors
 from cnnfast.nn import Graph, Module
@@ -25,10 +25,18 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """Do what `cnnfast.load_onnx` promises."""
     path = Path(path)
     try:
-        model = ModelProto.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise ValueError(f"load_onnx: {path}: not an ONNX file, or a truncated one") from error
+        model = parse(path)
+    except ValueError as error:
+        raise ValueError(f"load_onnx: {path}: {error}") from error
     return build(model, path.parent, f"load_onnx: {path}")
+
+
+def parse(path: Path) -> ModelProto:
+    """Read a file, but none of those that it names."""
+    try:
+        return ModelProto.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError("not an ONNX file, or a truncated one") from error
 
 
 def build(model: ModelProto, folder: Path, where: str) -> Graph:
@@ -39,6 +47,19 @@ def build(model: ModelProto, folder: Path, where: str) -> Graph:
         raise ValueError(f"{where}: {error}") from error
     except NotImplementedError as error:
         raise NotImplementedError(f"{where}: {error}") from error
+
+
+def initialisers(path: Path) -> dict[str, np.ndarray]:
+    """The constants of a file's graph, floats of half precision widened."""
+    graph = parse(path).graph
+    _check_text(graph)
+    tensors, state = Tensors(path.parent), dict[str, np.ndarray]()
+    for tensor in graph.initializer:
+        if tensor.name in state:
+            raise ValueError(f"two constants have the name {tensor.name!r}")
+        array = tensors.array(tensor)
+        state[tensor.name] = array.astype(np.float32) if is_half(array) else array.copy()
+    return state
 
 
 class _Builder:
@@ -68,7 +89,7 @@ class _Builder:
         inputs = self._read_inputs()
         for number, proto in enumerate(self.proto.node):
             if proto.op_type != "Constant":
-                self._read_node(proto, proto.name or next(iter(proto.output), "") or str(number))
+                self._read_node(proto, self._name_of(proto) or str(number))
         if self.missing:
             lines = [f"{what}: {_some(nodes)}" for what, nodes in sorted(self.missing.items())]
             raise NotImplementedError("not supported:\n  " + "\n  ".join(lines))
@@ -140,6 +161,13 @@ class _Builder:
         if known.kernels and self.half:
             module = Widened(module)
         self.placed[place] = module, list(sources)
+
+    def _name_of(self, proto: NodeProto) -> str:
+        """What a node is called: as its weights if it has any, so that the state's names fit."""
+        for value in proto.input:
+            if value.endswith(".weight") and value in self.constants.arrays:
+                return value.removesuffix(".weight")
+        return proto.name or next(iter(proto.output), "")
 
     def _outputs(self, proto: NodeProto) -> list[str]:
         """The outputs of a node up to the last that somebody takes; "" for those nobody does."""

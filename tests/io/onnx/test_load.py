@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import ModelProto, numpy_helper, parser
 
-from cnnfast import load_onnx, nn
+from cnnfast import load_onnx, load_weights, nn
 from cnnfast.io.onnx.loader import build
 from cnnfast.nn.trace import trace
 from tests import oracle
@@ -70,6 +70,34 @@ def test_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'cnnfast\[onnx\]'"):
         load_onnx(tmp_path / "model.onnx")
+    with pytest.raises(ImportError, match="load_weights: this needs the package onnx"):
+        load_weights(tmp_path / "model.onnx")
+
+
+def test_constants_as_weights(tmp_path):
+    path = tmp_path / "model.onnx"
+    weight, half, shape = random(3, 2, dtype=FLOAT), random(2).astype(np.float16), np.array([3, -1])
+    made = model(
+        "(float[N] x) => (float[N] y) { y = Relu(x) }",
+        features__0__weight=weight,
+        half=half,
+        shape=shape,
+    )
+    onnx.save(made, path)
+    state = load_weights(path)
+    assert list(state) == ["features.0.weight", "half", "shape"]
+    assert np.array_equal(state["features.0.weight"], weight)
+    assert state["half"].dtype == np.float32
+    assert np.array_equal(state["half"], half)
+    assert state["shape"].dtype == np.int64
+    assert all(array.flags.writeable for array in state.values())
+
+
+def test_a_damaged_file_of_weights(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"ir_version: 8")
+    with pytest.raises(ValueError, match=r"^load_weights: .*: not an ONNX file"):
+        load_weights(path)
 
 
 # ---------------------------------------------------------------------------- names
@@ -85,6 +113,22 @@ def test_names_become_attributes():
         node.name = name
     found = [name for name, _ in build(made, Path(), "").named_children()]
     assert found == ["layer1_relu_Relu", "a_b", "a_b_2", "a_b_3", "forward_2", "y"]
+
+
+def test_layers_are_called_as_their_weights():
+    made = model(
+        """(float[N,2] x) => (float[N,2] y) {
+        a = Gemm(x, w)
+        b = Gemm(a, w)
+        y = Add(b, c) }""",
+        layer__0__weight=random(2, 2, dtype=FLOAT),
+        c=random(2, dtype=FLOAT),
+    )
+    for node in made.graph.node[:2]:
+        node.input[1] = "layer.0.weight"
+    graph = build(made, Path(), "")
+    assert set(graph.state_dict()) == {"layer_0.weight", "c.value"}
+    assert graph.layer_0.weight is graph.layer_0_2.weight
 
 
 def test_parameters_and_constants_of_the_state():

@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 
 def _half_pixel(line: Line, place: np.ndarray) -> np.ndarray:
-    return (place + 0.5) * line.size / line.length - 0.5
+    return (place + 0.5) / line.scale - 0.5
 
 
 def _half_pixel_symmetric(line: Line, place: np.ndarray) -> np.ndarray:
@@ -58,11 +58,11 @@ def _align_corners(line: Line, place: np.ndarray) -> np.ndarray:
 
 
 def _asymmetric(line: Line, place: np.ndarray) -> np.ndarray:
-    return place * line.size / line.length
+    return place / line.scale
 
 
 def _tf_half_pixel_for_nn(line: Line, place: np.ndarray) -> np.ndarray:
-    return (place + 0.5) * line.size / line.length
+    return (place + 0.5) / line.scale
 
 
 def _tf_crop_and_resize(line: Line, place: np.ndarray) -> np.ndarray:
@@ -138,6 +138,9 @@ def apply(plans: Mapping[int, Plan], x: np.ndarray) -> np.ndarray:
 
     If `x` is of other types than float32 and float64, each target must be one source.
     """
+    shape = tuple(plans[i].targets if i in plans else size for i, size in enumerate(x.shape))
+    if x.size == 0 or 0 in shape:
+        return np.zeros(shape, x.dtype)
     if x.ndim == 4 and x.dtype in FLOATS and min(plans, default=0) >= 2:
         h, w = (plans.get(i) or gather(np.arange(x.shape[i]), x.dtype) for i in (2, 3))
         return resample(x, h, w, is_channels_last(x))

@@ -115,7 +115,7 @@ class Resize(Operation):
         before = [x.shape[axis] for axis in axes]
         starts, ends = self._region(region, len(before))
         if scales is not None and scales.size:
-            factors = _numbers("scales", scales, before)
+            factors = list(np.asarray(_numbers("scales", scales, before), np.float32))
             parts = np.subtract(ends, starts, dtype=np.float32)
             # In float32, as the scales are: 10 times 0.7 is 7 there, and less in float64.
             lengths = (np.asarray(before, np.float32) * parts * scales).tolist()
@@ -150,7 +150,10 @@ class Resize(Operation):
         return [factor] * len(before), [math.floor(factor * size + 0.5) for size in before]
 
     def _places(self, line: Line) -> np.ndarray:
-        return COORDINATES[self.coordinates](line, np.arange(line.out, dtype=np.float64))
+        # What is nearest is decided in float32 if scales are given: there 1.5 / 0.6 is 2.5, while
+        # in float64 0.6 has become another number.
+        dtype = np.result_type(line.scale) if self.mode == "nearest" else np.float64
+        return COORDINATES[self.coordinates](line, np.arange(line.out, dtype=dtype))
 
     def _plans(self, lines: dict[int, Line], dtype: np.dtype) -> dict[int, Plan]:
         return {axis: self._plan(line, dtype) for axis, line in lines.items()}

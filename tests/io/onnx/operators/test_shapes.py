@@ -98,6 +98,23 @@ def test_an_empty_batch_stays_one():
     assert run("Gather", x, numbers(1), axis=1).shape == (0, 1, 4, 4)
 
 
+@pytest.mark.parametrize("x", [random(1, 2, 3, 4), random(3, 4)], ids=["images", "a matrix"])
+def test_nothing_may_be_left(x):
+    """Nor does nothing give a gradient but zeros."""
+    none, all_of_it = [0] * x.ndim, [0] * (x.ndim - 2) + [-3, 0]
+    for operator, inputs, settings in (
+        ("Resize", [None, scales(*[1] * (x.ndim - 2), 0.3, 1)], {"mode": "linear"}),
+        ("Pad", [numbers(*all_of_it, *none)], {"mode": "edge"}),
+        ("Pad", [numbers(*none, *all_of_it)], {}),
+        ("Gather", [numbers()], {"axis": -2}),
+        ("Slice", [numbers(3), numbers(9), numbers(-2)], {}),
+    ):
+        given = [i for i, array in enumerate(inputs, 1) if array is not None]
+        y, backward = network(operator, x, *inputs, given=given, **settings).forward(x)
+        assert y.shape == (*x.shape[:-2], 0, 4)
+        np.testing.assert_array_equal(backward(y), np.zeros(x.shape))
+
+
 def test_zero_in_a_shape():
     x = np.zeros((2, 0, 3))
     assert run("Reshape", x, numbers(3, 0, 2), allowzero=1).shape == (3, 0, 2)
@@ -137,6 +154,17 @@ def test_resize_rounds_as_its_scales_do():
     """In float64 ten times 0.7 (in float32) is less than 7, and a third of three less than 1."""
     assert run("Resize", np.zeros((1, 10)), None, scales(1, 0.7)).shape == (1, 7)
     assert run("Resize", np.zeros((1, 3)), None, scales(1, 7 / 3)).shape == (1, 7)
+
+
+def test_resize_takes_what_is_nearest_as_its_scales_say():
+    """The second element lies at 1.5 / 0.6 - 0.5: 2 in float32, less where 0.6 is widened."""
+    x = np.array([[0.0, 1, 2, 3]])
+    assert run("Resize", x, None, scales(1, 0.6), nearest_mode="floor").tolist() == [[0, 2]]
+    assert run("Resize", x, scales(1, 0.6), opset=10).tolist() == [[0, 2]]
+    sizes = (None, None, numbers(1, 14))
+    floor = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    got = run("Resize", np.arange(6.0)[None], *sizes, **floor)
+    assert got.tolist() == [[i * 6 // 14 for i in range(14)]]
 
 
 def test_resize_of_integers_rounds():

@@ -57,7 +57,7 @@ def apply(x, y, rows, columns, bint channels_last):
     job.pixel_bytes = job.lanes * source.itemsize
     job.source_rows, job.source_bytes = source.h, source.w * job.pixel_bytes
     job.row_bytes = target.w * job.pixel_bytes
-    if job.images == 0 or job.lanes == 0:
+    if job.images == 0 or job.lanes == 0 or target.h == 0 or target.w == 0:
         return
     share_out(&job)
     work = <double> job.columns.all_taps * source.h + <double> job.rows.all_taps * target.w

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
 
     convert = _add(commands, "convert", "write the weights of a file to one of another kind")
     convert.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a .pth, .pt, .safetensors or .npz file"
+        "source", type=Path, metavar="SOURCE", help="a .pth, .pt, .safetensors, .npz or .onnx file"
     )
     convert.add_argument(
         "target", type=Path, metavar="TARGET", help="a .safetensors or .npz file to write"

@@ -20,7 +20,7 @@ def network(name: str) -> Module:
     """
     if name.endswith(".onnx"):
         try:
-            return cnnfast.load_onnx(name)  # type: ignore[operator]
+            return cnnfast.load_onnx(name)
         except (ImportError, NotImplementedError, ValueError) as error:
             raise CommandError(str(error)) from error
     if name not in NAMES:

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from cnnfast import export_onnx, models
 from cnnfast.cli import main
 from cnnfast.io import load_weights
 from tests.cli.test_cli import error_line
@@ -33,6 +34,20 @@ def test_and_back(tmp_path):
     assert main(["convert", paths[1], paths[2]]) == 0
     contents = [tmp_path.joinpath(name).read_bytes() for name in ("a.safetensors", "c.safetensors")]
     assert contents[0] == contents[1]
+
+
+def test_the_weights_of_an_onnx_file(tmp_path, capsys):
+    model = models.lenet5()
+    source, target = tmp_path / "lenet5.onnx", tmp_path / "lenet5.safetensors"
+    export_onnx(model, source, (1, 1, 28, 28))
+    assert main(["convert", str(source), str(target)]) == 0
+    assert "10 arrays saved" in capsys.readouterr().out
+    got = load_weights(target)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(got[name], array)
+    source.write_bytes(b"no model")
+    assert main(["convert", str(source), str(target)]) == 2
+    assert str(source) in error_line(capsys)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from cnnfast import models
 from cnnfast.io import load_weights, save_weights
-from cnnfast.models import lenet5
 from tests.io.test_npz import STATE, assert_equal, widened
 
 BFLOAT16 = np.array([0x0000, 0x8000, 0x3FC0, 0xFF80, 0x7FC1, 0x0001], "<u2")
@@ -43,11 +43,25 @@ def test_round_trip(tmp_path_factory, state):
     assert all(array.flags.writeable for array in got.values())
 
 
-def test_a_network_round_trips(path):
-    model, other = lenet5(), lenet5()
-    save_weights(model.state_dict(), path)
-    other.load_state_dict(load_weights(path))
-    assert_equal(other.state_dict(), model.state_dict())
+SMALL = {"lenet5", "googlenet", "squeezenet1_1", "mobilenet_v2", "resnet18", "cifar_resnet20"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in SMALL else pytest.param(name, marks=pytest.mark.slow)
+        for name in models.__all__
+        if name != "from_pattern"
+    ],
+)
+def test_every_network_round_trips(path, name):
+    model = getattr(models, name)()
+    state = model.state_dict()
+    save_weights(state, path)
+    for parameter in model.parameters():
+        parameter.assign(np.zeros(parameter.shape, parameter.dtype))
+    model.load_state_dict(load_weights(path))
+    assert_equal(model.state_dict(), state)
 
 
 def test_what_is_saved_is_read_by_the_library(path):

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from cnnfast import export_onnx, load_onnx, models
+from cnnfast import export_onnx, load_onnx, load_weights, models
 from tests.helpers import random
 
 try:
@@ -60,7 +60,8 @@ def network(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_round_trip(name, tmp_path):
-    model, side = network(name), SIDES[name]
+    """The same outputs, the same gradients, and the weights under their own names."""
+    model, side = network(name).eval(), SIDES[name]
     shape = (1 if name == "lenet5" else 3, side, side)
     path = tmp_path / "model.onnx"
     export_onnx(model, path, (None, *shape))
@@ -68,16 +69,30 @@ def test_round_trip(name, tmp_path):
     expected = model(x)
     bound = 2e-5 * np.abs(expected).max()
     onnx.checker.check_model(path, full_check=True)
-    np.testing.assert_allclose(load_onnx(path)(x), expected, rtol=0, atol=bound)
+    loaded = load_onnx(path).eval()
+    np.testing.assert_allclose(loaded(x), expected, rtol=0, atol=bound)
+    assert_same_gradients(model, loaded, x)
     if onnxruntime is not None:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         (y,) = session.run(None, {"input": x})
         np.testing.assert_allclose(y, expected, rtol=0, atol=bound)
 
-    written = onnx.load(path).graph.initializer
-    state = {n: a for n, a in model.state_dict().items() if not n.endswith("num_batches_tracked")}
-    own = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in written}
-    assert set(state) <= set(own)
-    for key, array in state.items():
-        np.testing.assert_array_equal(own[key], array)
+    found = load_weights(path)
+    for key, array in model.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            np.testing.assert_array_equal(found[key], array)
     path.unlink()  # up to half a gigabyte
+
+
+def assert_same_gradients(model, loaded, x):
+    y, backward = model.forward(x)
+    backward(y, input_grad=False)
+    loaded.forward(x)[1](y, input_grad=False)
+    found = dict(loaded.named_parameters())
+    assert len(found) == len(list(model.parameters()))
+    largest = max(np.abs(p.grad).max() for p in model.parameters())
+    for name, p in model.named_parameters():
+        layer, _, kind = name.rpartition(".")
+        q = found[f"{layer.replace('.', '_')}.{kind}"]
+        bound = 1e-4 * max(np.abs(p.grad).max(), 1e-3 * largest)
+        np.testing.assert_allclose(q.grad, p.grad, rtol=0, atol=bound, err_msg=name)

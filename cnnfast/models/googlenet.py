@@ -49,6 +49,10 @@ def googlenet(
 ) -> GraphNetwork:
     """Make a GoogLeNet, as torchvision has it: with batch normalisation, and 3x3 for 5x5.
 
+    torchvision's file of weights holds the auxiliary classifiers, too (not trained), so load it
+    with `aux_logits`, or into the plain network with ``strict=False``. Those weights are for images
+    scaled to [-1, 1], 2 * x - 1 for x in [0, 1], which is what its `transform_input` is about.
+
     Parameters
     ----------
     num_classes, in_channels : int

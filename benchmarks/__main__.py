@@ -12,6 +12,9 @@ from typing import Any
 
 import cnnfast
 from benchmarks import contests, kernels, layers, page, report, scores, sliding
+from benchmarks.networks import competitors
+from benchmarks.networks import report as networks_report
+from benchmarks.networks import run as networks_run
 from benchmarks.peers import Torch, installed
 from cnnfast.cli.race import UnequalError, table, times
 
@@ -42,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "layers", parents=[common], help="convolutions and other operations against PyTorch"
     ).set_defaults(run=run_layers)
+    commands.add_parser(
+        "networks", parents=[common], help="whole networks, inference and training, against all"
+    ).set_defaults(run=run_networks)
     commands.add_parser(
         "sliding", parents=[threads], help="VGG-16 over a larger image against its crops"
     ).set_defaults(run=run_sliding)
@@ -107,16 +113,31 @@ def run_layers(options: argparse.Namespace) -> int:
         return 2
     print(report.heading(facts), "\n")
     count, seconds = (1, SECONDS / 4) if options.quick else (PROCESSES, SECONDS)
-    how = (options.only, count, options.threads, seconds)
-    results = contests.in_processes(chosen, *how)
+    how = (count, options.threads, seconds)
+    results = contests.in_processes(chosen, ["benchmarks.layers", options.only], *how)
     forward = contests.matching(chosen, "^forward, [0-9]")
     if forward and not options.only:
-        slower = contests.in_processes(forward, "^forward, [0-9]", *how[1:], AVX2)
+        command = ["benchmarks.layers", "^forward, [0-9]"]
+        slower = contests.in_processes(forward, command, *how, AVX2)
         results += [result._replace(group="forward, AVX2") for result in slower]
     for result in results:
         print(f"{result.group}, {result.name}: {times(result.ratio)}")
     print("\n".join(["", *scores.aims_table(results)]))
     keep(options, facts, results, scores)
+    return 0
+
+
+def run_networks(options: argparse.Namespace) -> int:
+    """Measure whole networks: contests, cold start, memory, linearity."""
+    kinds = (competitors.Cnnfast, *competitors.PEERS)
+    found, missing = competitors.installed(kinds, options.threads)
+    facts = report.facts(options.threads, found[1:])
+    print("\n".join([report.heading(facts), *missing, ""]))
+    results = networks_run.run(found, options.only, options.quick, options.threads)
+    if not any(results):
+        return nothing_matches(options)
+    print("\n".join(networks_report.tables(results)))
+    keep(options, facts, results, networks_report)
     return 0
 
 

@@ -34,7 +34,7 @@ class Contest(NamedTuple):
     name : str
         On which shapes.
     work : float
-        Operations of one call, so that a rate can be told.
+        Operations of one call, or images, so that a rate can be told.
     enter : function
         Makes the competitors, the first of them "cnnfast", when their turn has come.
     """
@@ -51,7 +51,7 @@ class Contest(NamedTuple):
 class Score(NamedTuple):
     """What processes measured of a contest: seconds by competitor, and the ratio in each process.
 
-    The ratio is the best competitor's time over that of cnnfast.
+    The ratio is the best competitor's time over that of cnnfast; None if there is no competitor.
     """
 
     group: str
@@ -61,8 +61,8 @@ class Score(NamedTuple):
     ratios: list[float]
 
     @property
-    def ratio(self) -> float:
-        return median(self.ratios)
+    def ratio(self) -> float | None:
+        return median(self.ratios) if self.ratios else None
 
     @property
     def rate(self) -> float:
@@ -95,12 +95,14 @@ def hold(
                 timings = race({name: calls[name] for name in order}, seconds)
             except UnequalError as error:
                 raise UnequalError(f"{contest}: {error}") from None
-            yield {name: timings[name].minimum for name in calls}
+            seconds_of = {name: timings[name].minimum for name in calls}
+            del calls  # and the memory they hold, before the next contest's competitors come
+            yield seconds_of
 
 
 def in_processes(
     contests: Sequence[Contest],
-    only: str,
+    command: Sequence[str],
     count: int,
     threads: int,
     seconds: float,
@@ -111,7 +113,9 @@ def in_processes(
     Parameters
     ----------
     contests : sequence of Contest
-        Those that `only` leaves of all; the processes find them anew.
+    command : sequence of str
+        A module and its arguments, which hold these contests and print seconds as JSON. To the
+        arguments are added the number of the turn, that of threads, and seconds for a contest.
     environment : mapping, optional
         Variables to set for the processes.
 
@@ -123,9 +127,8 @@ def in_processes(
     runs = []
     for turn in range(count):
         print(f"process {turn + 1} of {count}", file=sys.stderr)
-        command = [sys.executable, "-m", "benchmarks.layers", only, str(turn), str(threads)]
         done = subprocess.run(
-            [*command, str(seconds)],
+            [sys.executable, "-m", *command, str(turn), str(threads), str(seconds)],
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             check=False,
@@ -139,8 +142,8 @@ def in_processes(
 def score(contest: Contest, results: Sequence[Mapping[str, float]]) -> Score:
     """Reduce what the processes measured of a contest."""
     seconds = {name: median(result[name] for result in results) for name in results[0]}
+    peers = [name for name in results[0] if name != "cnnfast"]
     ratios = [
-        min(time for name, time in result.items() if name != "cnnfast") / result["cnnfast"]
-        for result in results
+        min(result[name] for name in peers) / result["cnnfast"] for result in results if peers
     ]
     return Score(contest.group, contest.name, contest.work, seconds, ratios)

@@ -66,5 +66,5 @@ def need_library(function: str) -> None:
         importlib.import_module("onnx")
     except ImportError as error:
         raise ImportError(
-            f"{function}: this needs the package onnx: pip install 'cnnfast[onnx]'"
+            f"{function} needs the library onnx: python -m pip install 'cnnfast[onnx]'"
         ) from error

@@ -70,7 +70,7 @@ def test_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'cnnfast\[onnx\]'"):
         load_onnx(tmp_path / "model.onnx")
-    with pytest.raises(ImportError, match="load_weights: this needs the package onnx"):
+    with pytest.raises(ImportError, match="load_weights needs the library onnx"):
         load_weights(tmp_path / "model.onnx")
 
 

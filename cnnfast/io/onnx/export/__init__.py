@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Sequence
 
+from cnnfast.io.onnx.load import need_library
 from cnnfast.nn import Module
 
 __all__ = ["export_onnx"]
@@ -62,10 +63,5 @@ def export_onnx(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export_onnx(lenet5(), f"{folder}/lenet5.onnx", (None, 1, 28, 28))
     """
-    try:
-        importlib.import_module("onnx")
-    except ImportError as error:
-        raise ImportError(
-            "export_onnx needs the library onnx: python -m pip install 'cnnfast[onnx]'"
-        ) from error
+    need_library("export_onnx")
     importlib.import_module("cnnfast.io.onnx.export.model").export(model, path, input_shape)

@@ -109,9 +109,13 @@ def test_other_channels_and_dtype(name):
         np.testing.assert_array_equal(p.data, q.data)
 
 
-def test_maps_of_zfnet_are_the_papers(cheap_weights):
+def test_maps_and_normalisation_of_zfnet_are_the_papers(cheap_weights):
     x, sides = np.zeros((1, 3, 224, 224), np.float32), []
-    for layer in models.zfnet().features:
+    model = models.zfnet()
+    # AlexNet's: there alpha, 1e-4, is for the sum over 5 channels, here for the mean.
+    norms = [layer for layer in model.features if isinstance(layer, nn.LocalResponseNorm)]
+    assert [(n.size, n.alpha, n.beta, n.k) for n in norms] == [(5, 5e-4, 0.75, 2.0)] * 2
+    for layer in model.features:
         x = layer(x)
         if not isinstance(layer, (nn.ReLU, nn.LocalResponseNorm)):
             sides.append(x.shape[2])

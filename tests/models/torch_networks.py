@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
-from torch.nn.functional import pad
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 
 def torch_network(name: str) -> nn.Module:
@@ -101,7 +101,9 @@ class CifarBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
         half = self.missing // 2
-        shortcut = pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half))
+        shortcut = nn.functional.pad(
+            x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half)
+        )
         return (y + shortcut).relu()
 
 

@@ -89,7 +89,6 @@ def assert_same_gradients(model, loaded, x):
     backward(y, input_grad=False)
     loaded.forward(x)[1](y, input_grad=False)
     found = dict(loaded.named_parameters())
-    assert len(found) == len(list(model.parameters()))
     largest = max(np.abs(p.grad).max() for p in model.parameters())
     for name, p in model.named_parameters():
         layer, _, kind = name.rpartition(".")

@@ -1,6 +1,6 @@
 """Every network against the same one in PyTorch with the same weights, where PyTorch is installed.
 
-A few minutes: ``python -m pytest -m slow tests/models/test_torch.py``.
+About 20 minutes on two cores: ``python -m pytest -m slow tests/models/test_torch.py``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import numpy as np
 
 from cnnfast.analysis.wrappers import innermost
 from cnnfast.nn import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from cnnfast.nn.trace import ELEMENTWISE, Call, Trace
+from cnnfast.nn.node import Node
+from cnnfast.nn.trace import ELEMENTWISE, Trace
 
 _ADAPTIVE = (AdaptiveAvgPool2d, AdaptiveMaxPool2d)
 
@@ -45,7 +46,7 @@ class Memory:
         block = self._block_of[name] = _Block(value, self._time)
         self._blocks.append(block)
 
-    def place(self, name: str, value: np.ndarray, call: Call, taken: Sequence[Any]) -> bool:
+    def place(self, name: str, value: np.ndarray, call: Node, taken: Sequence[Any]) -> bool:
         """Find a place for a value that a call gives; return whether that is new memory."""
         home = self._home(value, call, taken)
         if home is None:
@@ -58,7 +59,7 @@ class Memory:
         """Note a value that is a part of the network."""
         self._block_of[name] = _Block(np.empty(0), self._time)
 
-    def end(self, call: Call) -> None:
+    def end(self, call: Node) -> None:
         """Note that a call is over, and what it needed."""
         for source in call.sources:
             if source is not None:
@@ -75,7 +76,7 @@ class Memory:
         ]
         return max((sum(b.values for b in now), sum(b.bytes for b in now)) for now in moments)
 
-    def _home(self, value: np.ndarray, call: Call, taken: Sequence[Any]) -> str | None:
+    def _home(self, value: np.ndarray, call: Node, taken: Sequence[Any]) -> str | None:
         """Find the value among those taken in whose memory a new one lies, or can."""
         for source, argument in zip(call.sources, taken, strict=True):
             if isinstance(argument, np.ndarray) and _is_view(value, argument):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from functools import partial
 
 import numpy as np
 
 from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU, ReLU6
+from cnnfast.nn.fusion import fuse_nodes
 from cnnfast.nn.parameter import Parameter
-from cnnfast.nn.trace import Call, Trace, trace
+from cnnfast.nn.trace import Trace, trace
 
 #: Where layers that rectify cut off.
 CEILINGS: dict[type[Module], float] = {ReLU: math.inf, ReLU6: 6.0}
@@ -17,10 +20,11 @@ CEILINGS: dict[type[Module], float] = {ReLU: math.inf, ReLU6: 6.0}
 class FusedConv2d(Conv2d):
     """A convolution with what follows it: conv(x) + residual, cut off at 0 and a ceiling."""
 
+    adds = False
+    ceiling = 0.0  #: Of a ReLU; 0 without one.
+
     def __init__(self, conv: Conv2d) -> None:
         vars(self).update(vars(conv))
-        self.adds = False
-        self.ceiling = 0.0  # of a ReLU; 0 without one
 
     def __call__(self, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
         return self._compute(x, residual=residual, ceiling=self.ceiling)
@@ -33,65 +37,58 @@ def fuse(model: Module) -> Trace:
     and a ReLU after a convolution become part of it. A fused step has the name of the last layer
     that went into it. The model stays as it is, and weights that need not change are shared.
     """
-    network = _Network(trace(model))
-    for rewrite in (_drop_dropout, _fold_batch_norm, _add_residual, _rectify):
-        for call in tuple(network.calls.values()):
-            if call.name in network.calls:
-                rewrite(network, call)
-    return network.as_trace()
+    net = _without_dropout(trace(model))
+    calls = fuse_nodes(net.calls, net.outputs, partial(_fused, net.inputs))
+    return net._replace(calls=calls)
 
 
-class _Network:
-    """The calls of a trace by name, in order, to be rewritten."""
-
-    def __init__(self, traced: Trace) -> None:
-        self.calls = {call.name: call for call in traced.calls}
-        self.inputs, self.outputs = traced.inputs, traced.outputs
-
-    def as_trace(self) -> Trace:
-        return Trace(list(self.calls.values()), self.inputs, self.outputs)
-
-    def producer(self, value: str | None) -> Call | None:
-        """The call that gives `value`, if nobody but one call wants it."""
-        if value is None or value in self.outputs:
-            return None
-        takers = sum(call.sources.count(value) for call in self.calls.values())
-        return self.calls.get(value) if takers == 1 else None
-
-    def merge(self, first: Call, last: Call, module: Module, sources: tuple) -> None:
-        """Put `module` in the place and under the name of `last`; `first` goes."""
-        del self.calls[first.name]
-        self.calls[last.name] = Call(last.name, module, sources)
+def _without_dropout(net: Trace) -> Trace:
+    instead: dict[str | None, str | None] = {}
+    calls = []
+    for call in net.calls:
+        sources = tuple(instead.get(source, source) for source in call.sources)
+        if isinstance(call.module, Dropout):
+            (instead[call.name],) = sources
+        else:
+            calls.append(call._replace(sources=sources))
+    outputs = tuple(instead.get(output) or output for output in net.outputs)
+    return Trace(calls, net.inputs, outputs)
 
 
-def _drop_dropout(network: _Network, call: Call) -> None:
-    if isinstance(call.module, Dropout):
-        (source,) = call.sources
-        del network.calls[call.name]
-        for other in network.calls.values():
-            sources = tuple(source if s == call.name else s for s in other.sources)
-            network.calls[other.name] = other._replace(sources=sources)
-        network.outputs = tuple(
-            source if value == call.name and source else value for value in network.outputs
-        )
+def _fused(
+    inputs: tuple[str, ...], first: Module, second: Module, others: tuple[str | None, ...]
+) -> Module | None:
+    """`first`, whose output `second` takes, and that as one; see `nn.fusion.Rule`."""
+    if isinstance(second, (BatchNorm1d, BatchNorm2d)):
+        return _folded(first, second)
+    if type(first) not in (Conv2d, FusedConv2d):
+        return None
+    conv = FusedConv2d(first)  # type: ignore[arg-type]
+    if conv.ceiling:
+        return None
+    # The place of an input changes from run to run, so it is no residual.
+    if isinstance(second, Add) and not conv.adds and others[0] not in inputs:
+        conv.adds = True
+        return conv
+    if type(second) in CEILINGS:
+        conv.ceiling = CEILINGS[type(second)]
+        return conv
+    return None
 
 
-def _fold_batch_norm(network: _Network, call: Call) -> None:
-    norm = call.module
-    if not isinstance(norm, (BatchNorm1d, BatchNorm2d)) or not norm.track_running_stats:
-        return
-    before = network.producer(call.sources[0])
-    if before is None:
-        return
-    if isinstance(norm, BatchNorm2d) and type(before.module) is Conv2d:
-        folded: Module = FusedConv2d(before.module)
-    elif isinstance(norm, BatchNorm1d) and type(before.module) is Linear:
-        folded = Linear.__new__(Linear)
-        vars(folded).update(vars(before.module))
+def _folded(layer: Module, norm: BatchNorm1d | BatchNorm2d) -> Module | None:
+    """A layer that computes ``norm(layer(x))``, if it is of the kind that can."""
+    if not norm.track_running_stats:
+        return None
+    folded: Conv2d | Linear
+    if isinstance(norm, BatchNorm2d) and type(layer) is Conv2d:
+        folded = FusedConv2d(layer)
+    elif isinstance(norm, BatchNorm1d) and type(layer) is Linear:
+        folded = copy.copy(layer)
     else:
-        return
-    folded.weight, folded.bias = folded_parameters(before.module, norm)  # type: ignore[attr-defined]
-    network.merge(before, call, folded, before.sources)
+        return None
+    folded.weight, folded.bias = folded_parameters(folded, norm)
+    return folded
 
 
 def folded_parameters(
@@ -112,36 +109,3 @@ def folded_parameters(
         shift = shift + norm.bias.data
     weight = layer.weight.data * scale.reshape(-1, *[1] * (layer.weight.data.ndim - 1))
     return Parameter(weight.astype(dtype)), Parameter(shift.astype(dtype))
-
-
-def _add_residual(network: _Network, call: Call) -> None:
-    if not isinstance(call.module, Add):
-        return
-    # The later of two convolutions: what it is added to is then already there.
-    for value, other in (call.sources[::-1], call.sources):
-        before = network.producer(value)
-        if before is None or not isinstance(before.module, Conv2d) or other in network.inputs:
-            continue
-        conv = as_fused(before.module)
-        if conv is not None and not conv.adds and not conv.ceiling:
-            conv.adds = True
-            network.merge(before, call, conv, (*before.sources, other))
-            return
-
-
-def _rectify(network: _Network, call: Call) -> None:
-    ceiling = CEILINGS.get(type(call.module))
-    if ceiling is None:
-        return
-    before = network.producer(call.sources[0])
-    conv = as_fused(before.module) if before is not None else None
-    if before is not None and conv is not None and not conv.ceiling:
-        conv.ceiling = ceiling
-        network.merge(before, call, conv, before.sources)
-
-
-def as_fused(module: Module) -> FusedConv2d | None:
-    """A convolution that more may be fused to; None if `module` is none."""
-    if type(module) is FusedConv2d:
-        return module
-    return FusedConv2d(module) if type(module) is Conv2d else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cnnfast import nn
 from cnnfast.functional._arguments import empty, is_channels_last
 from cnnfast.inference.arena import Life, lay_out
-from cnnfast.nn.trace import Call, Trace
+from cnnfast.nn.node import Node
+from cnnfast.nn.trace import Trace, replay
 
 
 @dataclass
@@ -46,33 +48,21 @@ def survey(net: Trace, inputs: Sequence[np.ndarray]) -> dict[str, Value]:
 
     That packs the weights too, for all later runs.
     """
-    arrays = dict(zip(net.inputs, inputs, strict=True))
-    last_use = {s: i for i, call in enumerate(net.calls) for s in call.sources if s is not None}
     values: dict[str, Value] = {}
-    for i, call in enumerate(net.calls):
-        arguments = [None if s is None else arrays[s] for s in call.sources]
-        result = call.module(*arguments)
-        several = isinstance(result, tuple)
-        for number, array in enumerate(result if several else (result,)):
-            name = f"{call.name}:{number}" if several else call.name
-            arrays[name] = array
+    for call, taken, given in replay(net, inputs):
+        for name, array in given.items():
             values[name] = Value.like(array)
-            values[name].host = _viewed(array, call, arrays, net.inputs)
-        for source in call.sources:
-            if source is not None and last_use[source] == i and source not in net.inputs:
-                del arrays[source]
-        del arguments, result
+            values[name].host = _viewed(array, call, taken, net.inputs)
     return values
 
 
 def _viewed(
-    array: np.ndarray, call: Call, arrays: dict[str, np.ndarray], inputs: Sequence[str]
+    array: np.ndarray, call: Node, taken: Sequence[Any], inputs: Sequence[str]
 ) -> str | None:
     """The value that a layer gave back, maybe as another shape: `Flatten` does, of 1x1 images."""
-    for source in call.sources:
+    for source, there in zip(call.sources, taken, strict=True):
         if source is None or source in inputs:
             continue
-        there = arrays[source]
         flat = isinstance(call.module, nn.Flatten) and array.flags.c_contiguous
         same = array.shape == there.shape and array.strides == there.strides
         if (flat or same) and array.ctypes.data == there.ctypes.data:
@@ -88,6 +78,8 @@ def nest_concatenated(net: Trace, values: dict[str, Value]) -> None:
         whole = values.get(call.name)
         if not isinstance(call.module, nn.Concatenate) or whole is None or len(whole.shape) != 4:
             continue
+        if any(source in net.inputs for source in call.sources):
+            continue  # an input lies where the caller has it
         offset = 0
         for source in call.sources:
             part = values[source]  # type: ignore[index]
@@ -121,7 +113,7 @@ def place(net: Trace, values: dict[str, Value]) -> tuple[dict[str, np.ndarray], 
     return arrays, block
 
 
-def _numbered(call: Call, values: dict[str, Value]) -> list[str]:
+def _numbered(call: Node, values: dict[str, Value]) -> list[str]:
     """The outputs of a call that has several."""
     return [name for name in values if name.startswith(f"{call.name}:")]
 

@@ -12,7 +12,7 @@ from cnnfast._ext import elementwise as _elementwise
 from cnnfast._ext.threads import Recording
 from cnnfast.functional._arguments import placed_in
 from cnnfast.inference.fuse import FusedConv2d
-from cnnfast.nn.trace import Call
+from cnnfast.nn.node import Node
 
 # Layers whose forward pass is kernels alone, which read no array but the layer's own, its inputs
 # and its output: one that NumPy made on the way would be gone when they run.
@@ -48,13 +48,13 @@ RECORDABLE = (
 class Step(NamedTuple):
     """One call of a plan: kernels first..last-1 of the recording or, if ``run``, that."""
 
-    call: Call
+    call: Node
     first: int
     last: int
     run: Callable[[], None] | None
 
 
-def record(recording: Recording, call: Call, values: Mapping[str, np.ndarray]) -> Step:
+def record(recording: Recording, call: Node, values: Mapping[str, np.ndarray]) -> Step:
     """Take down what computes ``values[call.name]`` from the other values."""
     first = len(recording)
     with recording:
@@ -64,7 +64,7 @@ def record(recording: Recording, call: Call, values: Mapping[str, np.ndarray]) -
     return Step(call, first, len(recording), None)
 
 
-def as_it_is(call: Call, values: Mapping[str, np.ndarray]) -> Step:
+def as_it_is(call: Node, values: Mapping[str, np.ndarray]) -> Step:
     """A step that calls the module and copies what it gives."""
 
     def run() -> None:
@@ -80,7 +80,7 @@ def as_it_is(call: Call, values: Mapping[str, np.ndarray]) -> Step:
     return Step(call, 0, 0, run)
 
 
-def _record(call: Call, values: Mapping[str, np.ndarray]) -> bool:
+def _record(call: Node, values: Mapping[str, np.ndarray]) -> bool:
     """Call what launches the kernels; False if that would not be all there is to do."""
     module = call.module
     arguments: list[Any] = [None if s is None else values[s] for s in call.sources]

@@ -13,6 +13,7 @@ from cnnfast.nn.containers import Sequential
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.linear import Flatten, Linear
 from cnnfast.nn.module import Module
+from cnnfast.nn.node import Node
 from cnnfast.nn.norm import BatchNorm1d, BatchNorm2d
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.pool import (
@@ -24,7 +25,7 @@ from cnnfast.nn.pool import (
     MaxPool2d,
 )
 from cnnfast.nn.softmax import LogSoftmax, Softmax
-from cnnfast.nn.trace import ELEMENTWISE, Call, replay, trace
+from cnnfast.nn.trace import ELEMENTWISE, replay, trace
 
 # Pools whose windows grow with the image, and those whose windows do not.
 _FIXED_POOLS: dict[type[Module], type[AvgPool2d | MaxPool2d]] = {
@@ -104,7 +105,7 @@ def convert_linear_to_conv(model: Module, input_shape: Sequence[int]) -> Module:
 class _Pooled(NamedTuple):
     """A pool that adapts to its input, and what it does for `input_shape`."""
 
-    call: Call
+    call: Node
     before: tuple[int, ...]
     after: tuple[int, ...]
 
@@ -128,7 +129,7 @@ class _Head:
         self.pooled: dict[str | None, _Pooled] = {}
         self.instead: dict[str, Module] = {}
 
-    def see(self, call: Call, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    def see(self, call: Node, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """Take notice of a call, and of the shapes of what it takes first and gives."""
         layer, source = call.module, call.sources[0]
         if isinstance(layer, Flatten) and (source in self.maps or len(before) == 3):
@@ -151,7 +152,7 @@ class _Head:
             self.pooled[call.name] = self.pooled[source]
 
 
-def _on_images(call: Call, shape: tuple[int, ...]) -> Module:
+def _on_images(call: Node, shape: tuple[int, ...]) -> Module:
     """Give what does to images that start with `shape` what the layer does to their features."""
     layer = call.module
     if isinstance(layer, Linear):
@@ -194,7 +195,7 @@ def _fixed_pool(pooled: _Pooled) -> Module:
     return _FIXED_POOLS[type(pooled.call.module)](window, (stride[0], stride[1]))
 
 
-def _replacements(calls: Sequence[Call], instead: dict[str, Module]) -> dict[int, Module]:
+def _replacements(calls: Sequence[Node], instead: dict[str, Module]) -> dict[int, Module]:
     """Give the new layers by the identity of the old ones, as `copy.deepcopy` takes them."""
     wanted: dict[int, Module] = {}
     for call in calls:
@@ -204,6 +205,6 @@ def _replacements(calls: Sequence[Call], instead: dict[str, Module]) -> dict[int
     return {id(call.module): wanted[id(call.module)] for call in calls if call.name in instead}
 
 
-def _error(call: Call, reason: str) -> ValueError:
+def _error(call: Node, reason: str) -> ValueError:
     name = call.name or "the model"
     return ValueError(f"convert_linear_to_conv: {name} is {call.module!r}, {reason}")

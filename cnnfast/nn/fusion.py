@@ -6,15 +6,20 @@ another way, and their layers may be replaced at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from cnnfast.nn.activation import ReLU
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.join import Add
 from cnnfast.nn.module import Module
+from cnnfast.nn.node import Node
 from cnnfast.nn.norm import BatchNorm2d
+
+#: Gives two modules as one, the second of which takes the first's output and these other values;
+#: None if there is no such thing.
+Rule = Callable[[Module, Module, tuple[str | None, ...]], Module | None]
 
 
 class Fused(Module):
@@ -23,28 +28,22 @@ class Fused(Module):
     Takes what the layer takes and, if it adds, what is to be added.
     """
 
-    def __init__(self, layer: Conv2d | BatchNorm2d, adds: bool = False) -> None:
+    def __init__(self, layer: Conv2d | BatchNorm2d, rectifies: bool) -> None:
         self.layer = layer
-        self.adds = adds
-        self.rectifies = False
+        self.rectifies = rectifies
 
     def forward(self, *xs: Any) -> tuple[Any, Backward]:
         return self.layer.forward_fused(*xs, relu=self.rectifies)
 
 
-def fused(first: Module, second: Module) -> Fused | None:
-    """`first`, whose output `second` takes, and that as one, if there is such a thing."""
+def fused(first: Module, second: Module, others: tuple[str | None, ...] = ()) -> Module | None:
+    """`first`, whose output `second` takes, and that as one: a `Rule`."""
     if type(first) is Fused and not first.rectifies and type(second) is ReLU:
-        both = Fused(first.layer, first.adds)
-        both.rectifies = True
-        return both
-    learns_moments = type(first) is BatchNorm2d and first.training
-    if learns_moments and type(second) is Add:
-        return Fused(first, adds=True)  # type: ignore[arg-type]
-    if (learns_moments or type(first) is Conv2d) and type(second) is ReLU:
-        both = Fused(first)  # type: ignore[arg-type]
-        both.rectifies = True
-        return both
+        return Fused(first.layer, rectifies=True)
+    if type(first) is BatchNorm2d and first.training and type(second) in (Add, ReLU):
+        return Fused(first, rectifies=type(second) is ReLU)
+    if type(first) is Conv2d and type(second) is ReLU:
+        return Fused(first, rectifies=True)
     return None
 
 
@@ -60,29 +59,26 @@ def fuse_row(layers: Iterable[Module]) -> list[Module]:
     return row
 
 
-class Node(NamedTuple):
-    """One module of a `Graph`, and the values it takes."""
+def fuse_nodes(nodes: Iterable[Node], outputs: Sequence[str], rule: Rule = fused) -> list[Node]:
+    """Fuse what can be in a graph whose nodes come in an order in which they may run.
 
-    name: str
-    module: Module
-    sources: tuple[str | None, ...]
-
-
-def fuse_nodes(nodes: Iterable[Node], outputs: Sequence[str]) -> list[Node]:
-    """Fuse what can be in a graph whose nodes come in an order in which they may run."""
+    Two nodes as one have the place and the name of the second, and take what both took.
+    """
     nodes = tuple(nodes)
     taken = [source for node in nodes for source in node.sources] + list(outputs)
-    fused_nodes: dict[str, Node] = {}
+    done: dict[str, Node] = {}
     for node in nodes:
         # The last source first: of the sides of an addition it is the one just computed.
         for at in range(len(node.sources) - 1, -1, -1):
             source = node.sources[at]
-            before = fused_nodes.get(source) if source is not None else None
-            both = fused(before.module, node.module) if before is not None else None
-            if before is not None and both is not None and taken.count(source) == 1:
-                others = node.sources[:at] + node.sources[at + 1 :]
-                del fused_nodes[before.name]
+            before = done.get(source) if source is not None else None
+            if before is None or taken.count(source) > 1:
+                continue
+            others = node.sources[:at] + node.sources[at + 1 :]
+            both = rule(before.module, node.module, others)
+            if both is not None:
+                del done[before.name]
                 node = Node(node.name, both, before.sources + others)
                 break
-        fused_nodes[node.name] = node
-    return list(fused_nodes.values())
+        done[node.name] = node
+    return list(done.values())

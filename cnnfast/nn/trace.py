@@ -25,6 +25,7 @@ from cnnfast.nn.activation import (
 from cnnfast.nn.containers import Graph, Sequential
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.module import Module
+from cnnfast.nn.node import Node, named, schedule, take
 
 #: Layers that make each element of their output of the same one of their input.
 ELEMENTWISE = (
@@ -45,32 +46,12 @@ ELEMENTWISE = (
 )
 
 
-class Call(NamedTuple):
-    """One layer of a network, and the values it takes: inputs, or what other calls give.
-
-    A value has the name of the call that gives it; the second of several is called "name:1".
-    """
-
-    name: str
-    module: Module
-    sources: tuple[str | None, ...]
-
-
 class Trace(NamedTuple):
     """Every layer of a network in the order of running, and the values that go in and out."""
 
-    calls: list[Call]
+    calls: list[Node]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-
-    def done_with(self) -> list[set[str]]:
-        """For each call, the values that it is the last to take and that are no outputs."""
-        needed = set(self.outputs)
-        done = []
-        for call in reversed(self.calls):
-            done.append({source for source in call.sources if source is not None} - needed)
-            needed |= done[-1]
-        return done[::-1]
 
 
 # The value that a module gives or, if it is known to give several, all of them.
@@ -94,7 +75,7 @@ def trace(model: Module) -> Trace:
     block.add ('block.body', 'fc')
     """
     inputs = model.inputs if isinstance(model, Graph) else ("input",)
-    calls: list[Call] = []
+    calls: list[Node] = []
     given = _follow(model, "", inputs, calls)
     outputs = given if isinstance(given, tuple) else (given,)
     return Trace(calls, inputs, tuple(value or "" for value in outputs))
@@ -102,26 +83,20 @@ def trace(model: Module) -> Trace:
 
 def replay(
     traced: Trace, inputs: Sequence[np.ndarray]
-) -> Iterator[tuple[Call, list[Any], dict[str, Any]]]:
+) -> Iterator[tuple[Node, list[Any], dict[str, Any]]]:
     """Run a network for inference; yield each call with what it took and, by name, what it gave.
 
     A value is let go of as soon as no call needs it, if the caller does so too.
     """
     values: dict[str, Any] = dict(zip(traced.inputs, inputs, strict=True))
-    for call, done in zip(traced.calls, traced.done_with(), strict=True):
-        taken: list[Any] = [None if s is None else values[s] for s in call.sources]
-        result = call.module(*taken)
-        if isinstance(result, tuple):
-            given = {f"{call.name}:{i}": part for i, part in enumerate(result)}
-        else:
-            given = {call.name: result}
+    for call, done_with in schedule(traced.calls, traced.outputs):
+        taken = take(values, call, done_with)
+        given = named(call, call.module(*taken))
         values |= given
         yield call, taken, given
-        for value in done:
-            del values[value]
 
 
-def _follow(module: Module, path: str, sources: Sequence[str | None], calls: list[Call]) -> Given:
+def _follow(module: Module, path: str, sources: Sequence[str | None], calls: list[Node]) -> Given:
     """Append the calls of `module` on `sources`; return what it gives."""
     kind = type(module)
     if isinstance(module, Sequential) and kind.__call__ is Sequential.__call__:
@@ -137,7 +112,7 @@ def _follow(module: Module, path: str, sources: Sequence[str | None], calls: lis
             known[node.name] = _follow(node.module, _join(path, node.name), taken, calls)
         found = tuple(_find(known, output) for output in module.outputs)
         return found if len(found) > 1 else found[0]
-    calls.append(Call(path, module, tuple(sources)))
+    calls.append(Node(path, module, tuple(sources)))
     return path
 
 

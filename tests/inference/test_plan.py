@@ -163,6 +163,15 @@ def test_branches_write_into_their_concatenation():
     close(plan(x), model(x))
 
 
+def test_an_input_is_concatenated():
+    """It lies where the caller has it, so it is copied in every run."""
+    model = nn.Concat(nn.Conv2d(3, 8, 1, rng=RNG), nn.Sequential(), nn.MaxPool2d(1))
+    plan = cnnfast.compile(model, (2, 3, 5, 5))
+    for _ in range(2):
+        x = RNG.standard_normal((2, 3, 5, 5)).astype(np.float32)
+        close(plan(x), model(x))
+
+
 def test_memory_is_used_again():
     layers = [nn.Conv2d(16, 16, 3, padding=1, rng=RNG) for _ in range(6)]
     plan = cnnfast.compile(nn.Sequential(*layers), (1, 16, 32, 32))

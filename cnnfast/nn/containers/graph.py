@@ -12,8 +12,9 @@ import numpy as np
 from cnnfast.functional.combine import add
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.containers.sequential import check_layer
-from cnnfast.nn.fusion import Node, fuse_nodes
+from cnnfast.nn.fusion import fuse_nodes
 from cnnfast.nn.module import Module
+from cnnfast.nn.node import Node, named, schedule, take
 from cnnfast.nn.recompute import forward_recomputing
 
 
@@ -117,10 +118,10 @@ class Graph(Module):
 
     def __call__(self, *inputs: np.ndarray) -> Any:
         values = self._bound(inputs)
-        for node, done_with in _schedule(self.nodes(), self.outputs):
-            arguments = _taken(values, node, done_with)
-            _keep(values, node.name, node.module(*arguments))
-        return _one_or_all(_get(values, output) for output in self.outputs)
+        for node, done_with in schedule(self.nodes(), self.outputs):
+            arguments = take(values, node, done_with)
+            values |= named(node, node.module(*arguments))
+        return _one_or_all(values[output] for output in self.outputs)
 
     def forward(self, *inputs: np.ndarray) -> tuple[Any, Backward]:
         return self.learn(inputs, self.outputs, self._order)
@@ -146,14 +147,14 @@ class Graph(Module):
         nodes = fuse_nodes(self.nodes(order), outputs)
         values = self._bound(inputs)
         backwards = []
-        for node, done_with in _schedule(nodes, outputs):
-            arguments = _taken(values, node, done_with)
+        for node, done_with in schedule(nodes, outputs):
+            arguments = take(values, node, done_with)
             result, backward = node.module.forward(*arguments)
             if keep:
                 backwards.append((backward, len(result) if isinstance(result, tuple) else None))
-            _keep(values, node.name, result)
+            values |= named(node, result)
             del arguments, result, backward
-        y = _one_or_all(_get(values, output) for output in outputs)
+        y = _one_or_all(values[output] for output in outputs)
         if not keep:
             return y, None
 
@@ -213,17 +214,6 @@ class _Sums:
         return None if all(g is None for g in gradients) else gradients
 
 
-def _schedule(nodes: Sequence[Node], outputs: Sequence[str]) -> list[tuple[Node, tuple[str, ...]]]:
-    """Say for each node which values nothing needs after it."""
-    steps: list[tuple[Node, tuple[str, ...]]] = []
-    seen = set(outputs)
-    for node in reversed(nodes):
-        last_used = tuple({s: None for s in node.sources if s is not None and s not in seen})
-        seen.update(last_used)
-        steps.append((node, last_used))
-    return steps[::-1]
-
-
 def _wanted(nodes: Sequence[Node], inputs: Sequence[str]) -> set[str]:
     """The inputs and nodes whose outputs' gradients somebody wants."""
     wanted = set(inputs)
@@ -235,27 +225,8 @@ def _wanted(nodes: Sequence[Node], inputs: Sequence[str]) -> set[str]:
     return wanted
 
 
-def _taken(values: dict[str, Any], node: Node, done_with: tuple[str, ...]) -> list[Any]:
-    """What a node takes; nobody else holds then what it is the last to need."""
-    arguments = [_get(values, source) for source in node.sources]
-    for value in done_with:
-        values.pop(value, None)
-    return arguments
-
-
 def _node_of(value: str) -> str:
     return value.partition(":")[0]
-
-
-def _keep(values: dict[str, Any], name: str, result: Any) -> None:
-    if isinstance(result, tuple):
-        values.update((f"{name}:{i}", part) for i, part in enumerate(result))
-    else:
-        values[name] = result
-
-
-def _get(values: Mapping[str, Any], source: str | None) -> Any:
-    return None if source is None else values[source]
 
 
 def _one_or_all(values: Iterable[Any]) -> Any:

@@ -22,7 +22,8 @@ from cnnfast._version import version
 from cnnfast.io.atomic import replacing
 from cnnfast.io.onnx.export.nodes import Layer, Nodes, Value, Writer, writer_of
 from cnnfast.nn import Module
-from cnnfast.nn.trace import Call, Trace, trace
+from cnnfast.nn.node import Node
+from cnnfast.nn.trace import Trace, trace
 
 Shape = Sequence[int | None]
 
@@ -75,7 +76,7 @@ def _is_shape(shape: tuple) -> bool:
     return all(isinstance(n, int) and n > 0 for n in ([] if batch is None else [batch]) + others)
 
 
-def _refuse_unknown(calls: list[Call]) -> None:
+def _refuse_unknown(calls: list[Node]) -> None:
     unknown: dict[str, list[str]] = {}
     for call in calls:
         if writer_of(call.module) is None:
@@ -148,7 +149,7 @@ class _Run:
         for name, x in zip(traced.inputs, zeros, strict=True):
             self._keep(name, nodes.unique(name), x)
 
-    def write(self, call: Call) -> None:
+    def write(self, call: Node) -> None:
         name, module, sources = call
         layer = Layer(self._nodes, name, module)
         written = cast(Writer, writer_of(module))(layer, *[self.values[s] for s in sources])

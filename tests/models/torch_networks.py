@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections import OrderedDict
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
 import pytest
+
+from benchmarks.networks.competitors import lenet5, torchvision_models
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -17,56 +16,17 @@ nn = torch.nn
 def torch_network(name: str) -> nn.Module:
     """The network that `cnnfast.models` has under this name; `googlenet_aux` is one more."""
     if name == "lenet5":
-        return lenet5()
+        return lenet5(nn)
     if name == "zfnet":
         return zfnet()
     if name.startswith("cifar_resnet"):
         return CifarResNet(int(name.removeprefix("cifar_resnet")))
-    vision = torchvision_models()
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    vision = torchvision_models(torch)
     if name.startswith("googlenet"):
         return vision.GoogLeNet(aux_logits=name == "googlenet_aux", init_weights=False)
     return getattr(vision, name)()
-
-
-@cache
-def torchvision_models():
-    """torchvision.models; if its compiled operators do not load, none of the networks needs them.
-
-    But it will not be imported without, so they are declared.
-    """
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None:
-        pytest.skip("torchvision is not installed")
-    for folder in spec.submodule_search_locations:
-        for library in Path(folder).glob("_C*.so"):
-            with suppress(OSError):
-                torch.ops.load_library(library)
-    for operator in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, operator):
-            DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-    return importlib.import_module("torchvision.models")
-
-
-DECLARED = torch.library.Library("torchvision", "FRAGMENT")
-
-
-def lenet5() -> nn.Module:
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Conv2d(1, 6, 5, padding=2),
-            relu1=nn.ReLU(),
-            pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(6, 16, 5),
-            relu2=nn.ReLU(),
-            pool2=nn.MaxPool2d(2),
-            flatten=nn.Flatten(),
-            fc1=nn.Linear(400, 120),
-            relu3=nn.ReLU(),
-            fc2=nn.Linear(120, 84),
-            relu4=nn.ReLU(),
-            fc3=nn.Linear(84, 10),
-        )
-    )
 
 
 def zfnet() -> nn.Module:

@@ -168,12 +168,13 @@ def test_gradients_in_float32(request, errors):
     the median of several batches, and all parameters taken together.
     """
     ratio = np.median(errors.ratios32)
+    assert ratio <= 3.5
     if request.node.callspec.params["errors"] in BEYOND and ratio > 2:
         pytest.xfail(f"{ratio:.2f} times PyTorch's error, where 2 is wanted")
     assert ratio <= 2
 
 
-# Sums of thousands of products are made in one go, those of PyTorch part by part: VGG's ratios are
+# None may be far beyond. Sums of thousands of products are made in one go, those of PyTorch part by part: VGG's ratios are
 # 2.0 to 2.9. Winograd's rounding is about twice PyTorch's: those of networks that are nothing but
 # 3x3 filters are 1.9 to 2.1. GoogLeNet's auxiliary classifiers rest on chance.
 BEYOND = {name for name in NETWORKS if name.startswith(("vgg", "cifar"))} | {"googlenet_aux"}

@@ -174,9 +174,10 @@ def test_gradients_in_float32(request, errors):
     assert ratio <= 2
 
 
-# None may be far beyond. Sums of thousands of products are made in one go, those of PyTorch part by part: VGG's ratios are
+# Sums of thousands of products are made in one go, those of PyTorch part by part: VGG's ratios are
 # 2.0 to 2.9. Winograd's rounding is about twice PyTorch's: those of networks that are nothing but
-# 3x3 filters are 1.9 to 2.1. GoogLeNet's auxiliary classifiers rest on chance.
+# 3x3 filters are 1.9 to 2.1. GoogLeNet's auxiliary classifiers rest on chance. But none of them may
+# be far beyond.
 BEYOND = {name for name in NETWORKS if name.startswith(("vgg", "cifar"))} | {"googlenet_aux"}
 
 

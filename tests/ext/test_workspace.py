@@ -13,8 +13,8 @@ from cnnfast.functional._arguments import empty
 from tests.helpers import run_python
 
 # Every kernel with a workspace, on arrays large enough for each of its allocations to take memory
-# from the system. The address space is limited step by step, so that one after the other fails; from
-# the beginning to a quarter of the memory, so that there is no range that takes half of it.
+# from the system. The address space is limited step by step, so that one after the other fails;
+# from the beginning to a quarter of the memory, so that there is no range that takes half of it.
 FAILING = """
 import os
 import resource

@@ -155,7 +155,8 @@ def _torch(
 def table(runs: list[Run]) -> list[str]:
     """A Markdown table: mean accuracies over the seeds, and seconds."""
     rows = [
-        "| network | images, epochs | seeds | cnnfast | PyTorch | apart | cnnfast, s | PyTorch, s |",
+        "| network | images, epochs | seeds | cnnfast | PyTorch | apart | cnnfast, s "
+        "| PyTorch, s |",
         "|---" * 8 + "|",
     ]
     for recipe in dict.fromkeys(run.recipe for run in runs):

@@ -3,6 +3,8 @@ from cpython.buffer cimport (
     PyBUF_SIMPLE, Py_buffer, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 
+from libc.string cimport memset
+
 from cnnfast._ext.threads cimport is_recording, keep, shared_scratch
 
 cdef extern from "memory.h" nogil:
@@ -25,6 +27,9 @@ cdef char* allocate(Py_ssize_t size) except NULL:
     cdef char* data = cf_allocate(size)
     if data == NULL:
         raise MemoryError(f"could not allocate {size:,} bytes of workspace")
+    if is_recording():
+        # NaN: should what is to be recorded be computed from what has not run, that will show.
+        memset(data, 255, size)
     return data
 
 

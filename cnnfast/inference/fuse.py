@@ -103,5 +103,8 @@ def folded_parameters(
         shift = shift + layer.bias.data * scale
     if norm.bias is not None:
         shift = shift + norm.bias.data
-    weight = layer.weight.data * scale.reshape(-1, *[1] * (layer.weight.data.ndim - 1))
-    return Parameter(weight.astype(dtype)), Parameter(shift.astype(dtype))
+    weight = layer.weight.data
+    scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
+    multiply = partial(np.multiply, weight, scale, casting="same_kind")  # not by way of a copy
+    scaled = Parameter.filled_later(weight.shape, dtype, lambda out: multiply(out=out))
+    return scaled, Parameter(shift.astype(dtype))

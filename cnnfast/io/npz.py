@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from cnnfast.functional._arguments import empty
 from cnnfast.io.archive import DAMAGED, checked_members, fill
 from cnnfast.io.atomic import replacing
 from cnnfast.io.elements import NUMBERS, widened
@@ -73,8 +74,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
                     f"the header claims {dtype} {shape}, {claimed} bytes of data, "
                     f"but {holds} follow it"
                 )
-            array: np.ndarray = np.empty(shape, dtype, order="F" if fortran_order else "C")
-            fill(array.T if fortran_order else array, stream)
+            content = empty(shape[::-1] if fortran_order else shape, dtype)
+            fill(content, stream)
+            array = content.T if fortran_order else content
     except DAMAGED as error:
         raise ValueError(f"member {member.filename!r}: {error}") from error
     return widened(array.astype(dtype.newbyteorder("="), copy=False))

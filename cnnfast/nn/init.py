@@ -73,7 +73,11 @@ def kaiming_parameter(
         return Parameter(kaiming_normal(shape, rng, dtype))
     _fans("kaiming_normal", shape)
     dtype = float_dtype("kaiming_normal", dtype)
-    return Parameter.drawn_later(shape, dtype, lambda: kaiming_normal(shape, None, dtype))
+
+    def fill(weight: np.ndarray) -> None:
+        weight[...] = kaiming_normal(shape, None, dtype)
+
+    return Parameter.filled_later(shape, dtype, fill)
 
 
 def kaiming_uniform(

@@ -47,7 +47,7 @@ class Parameter:
         data = float_array("Parameter", "data", data)
         self._allocate(data.shape, data.dtype)
         self._array[...] = data
-        self._draw: Callable[[], np.ndarray] | None = None
+        self._fill: Callable[[np.ndarray], object] | None = None
         self.requires_grad = requires_grad
         self.version = 0
         self._grad: np.ndarray | None = None
@@ -56,24 +56,24 @@ class Parameter:
         self._writers = 0
 
     @classmethod
-    def drawn_later(
-        cls, shape: tuple[int, ...], dtype: np.dtype, draw: Callable[[], np.ndarray]
+    def filled_later(
+        cls, shape: tuple[int, ...], dtype: np.dtype, fill: Callable[[np.ndarray], object]
     ) -> Parameter:
-        """Make one whose first values `draw` gives when somebody wants to know them.
+        """Make one whose first values `fill` writes into it when somebody wants to know them.
 
         To draw those of a large network takes longer than to load what it has learned, which then
         takes their place.
         """
         parameter = cls(np.empty(0, dtype))
         parameter._allocate(shape, dtype)
-        parameter._draw = draw
+        parameter._fill = fill
         return parameter
 
-    def _drawn(self) -> None:
+    def _filled(self) -> None:
         with self._lock:
-            if self._draw is not None:
-                self._array[...] = self._draw()
-                self._draw = None
+            if self._fill is not None:
+                self._fill(self._array)
+                self._fill = None
 
     def _allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         """Take memory of the parameter's own."""
@@ -85,8 +85,8 @@ class Parameter:
     @property
     def data(self) -> np.ndarray:
         """The values: a read-only view, C-contiguous, that follows every change."""
-        if self._draw is not None:
-            self._drawn()
+        if self._fill is not None:
+            self._filled()
         return self._view
 
     @property
@@ -127,7 +127,7 @@ class Parameter:
         """Set ``data`` to a copy of `array`, which must have its shape and dtype."""
         array = self._fitting("assign", array)
         with self._lock:
-            self._draw = None
+            self._fill = None
         with self.writable() as values:
             values[...] = array
 
@@ -143,8 +143,8 @@ class Parameter:
     @contextmanager
     def writable(self) -> Iterator[np.ndarray]:
         """Give a view to change the values through, inside a ``with`` block and not after it."""
-        if self._draw is not None:
-            self._drawn()
+        if self._fill is not None:
+            self._filled()
         view = self._array.view()
         with self._lock:
             self._writers += 1

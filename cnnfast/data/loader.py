@@ -17,7 +17,8 @@ class DataLoader:
     Parameters
     ----------
     images : numpy.ndarray
-        (N, ...), any dtype; usually float32 (N, C, H, W). May be read-only or a memory map.
+        (N, ...), any dtype; usually float32 (N, C, H, W). May be read-only, a memory map, or what
+        has a shape and gives arrays when it is indexed with one of integers, as `ImageFiles`.
     labels : numpy.ndarray
         (N, ...), any dtype; usually int64 (N,).
     batch_size : int
@@ -90,11 +91,12 @@ class DataLoader:
 
 def _check_arrays(images: np.ndarray, labels: np.ndarray) -> None:
     for name, array in (("images", images), ("labels", labels)):
-        if not isinstance(array, np.ndarray):
+        # Not only NumPy's: images may be decoded as they are asked for.
+        if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):
             raise TypeError(
                 f"DataLoader: {name} must be a NumPy array, found {type(array).__name__}"
             )
-        if array.ndim == 0:
+        if not array.shape:
             raise ValueError(f"DataLoader: {name} must have a batch dimension, found shape ()")
     if len(images) != len(labels):
         raise ValueError(

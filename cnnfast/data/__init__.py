@@ -2,11 +2,12 @@
 
 ``digits()`` comes with the package. ``mnist(root)``, ``cifar10(root)`` and ``cifar100(root)`` read
 the full files, ``image_folder(root, size)`` a folder of pictures for each class, ``arrays(root)``
-maps ``.npy`` files, ``read_idx(path)`` reads any IDX file, and ``DataLoader`` cuts arrays into
-batches. ``load_image(path)`` reads a picture, and ``imagenet_preprocess`` makes it what a network
-takes. Nothing here needs the compiled kernels.
+maps ``.npy`` files, ``read_idx(path)`` reads any IDX file. ``DataLoader`` cuts arrays into batches,
+which ``transforms`` change on their way. ``load_image(path)`` reads a picture, and
+``imagenet_preprocess`` makes it what a network takes. Nothing here needs the compiled kernels.
 """
 
+from cnnfast.data import transforms
 from cnnfast.data.arrays import arrays
 from cnnfast.data.cifar import cifar10, cifar100
 from cnnfast.data.dataset import Dataset
@@ -31,4 +32,5 @@ __all__ = [
     "load_image",
     "mnist",
     "read_idx",
+    "transforms",
 ]

@@ -169,8 +169,8 @@ class Checkpoints:
         state = json.loads((path / _STATE).read_text())
         steps: list[tuple[str, Callable[[Any], object], Any]] = [
             ("network", trainer.model.load_state_dict, _load_arrays(path, "weights")),
-            ("optimizer", trainer.optimizer.load_state_dict, _load_arrays(path, "optimizer")),
             ("run", partial(restore, trainer), state),
+            ("optimizer", trainer.optimizer.load_state_dict, _load_arrays(path, "optimizer")),
         ]
         for what, load, value in steps:
             try:

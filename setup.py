@@ -35,7 +35,7 @@ SOURCES = {
     "softmax": [],
     "winograd": [],
     "winograd_weights": [],
-    "workspace": [f"{EXT}/memory.c"],
+    "workspace": [f"{EXT}/heap.c", f"{EXT}/memory.c"],
 }
 
 

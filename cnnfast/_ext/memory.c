@@ -4,19 +4,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
-#if defined(__linux__)
 #include <sys/mman.h>
-#endif
+#include <unistd.h>
 
-/* From here on huge pages: a fresh block of 40 MB otherwise costs 20 ms of page faults. */
-#define HUGE_FROM ((size_t)4 << 20)
-#define PAGE 4096
-/* Blocks from this size on are kept for the next that needs one of nearly the same, up to a quarter
- * of the machine's memory and no more than 2 GB: fresh pages cost as much as a layer. */
-#define KEPT_FROM ((size_t)1 << 20)
-#define MOST_KEPT 128
-#define MOST_KEPT_BYTES ((size_t)2 << 30)
+#include "heap.h"
+
+/* Blocks from this size on lie in one range of addresses, whose pages stay with the process when a
+ * block is released: fresh pages cost as much as a layer. The range is as long as half of the
+ * machine's memory; pages that never were in use cost nothing. */
+#define FROM ((size_t)64 << 10)
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* What precedes a block, in a cache line of its own. */
 typedef struct {
@@ -27,88 +24,75 @@ static atomic_size_t in_use;
 
 static struct {
     pthread_mutex_t lock;
-    header *blocks[MOST_KEPT]; /* the longest unused first */
-    int count;
-    size_t bytes, reused;
-} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_once_t once;
+    char *data;
+    cf_heap heap;
+    size_t kept, reused;
+} range = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
-static size_t most_kept_bytes(void)
+static void reserve(void)
 {
+#if defined(__SANITIZE_ADDRESS__)
+    return; /* the sanitizer knows the ends of the blocks that malloc gives */
+#endif
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const size_t quarter = pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : 0;
-    return quarter < MOST_KEPT_BYTES ? quarter : MOST_KEPT_BYTES;
-}
-
-static header *take_out(int index)
-{
-    header *block = kept.blocks[index];
-    kept.bytes -= block->size;
-    kept.count--;
-    for (int i = index; i < kept.count; i++)
-        kept.blocks[i] = kept.blocks[i + 1];
-    return block;
-}
-
-/* The smallest kept block of at least `size`, unless even that is much too large. */
-static header *reuse(size_t size)
-{
-    header *found = NULL;
-    int best = -1;
-    pthread_mutex_lock(&kept.lock);
-    for (int i = 0; i < kept.count; i++)
-        if (kept.blocks[i]->size >= size && kept.blocks[i]->size <= size + size / 4 &&
-            (best < 0 || kept.blocks[i]->size < kept.blocks[best]->size))
-            best = i;
-    if (best >= 0) {
-        found = take_out(best);
-        kept.reused++;
-    }
-    pthread_mutex_unlock(&kept.lock);
-    return found;
-}
-
-static void keep(header *block)
-{
-    const size_t most = most_kept_bytes();
-    if (block->size > most) {
-        free(block);
+    if (pages <= 0 || page <= 0)
         return;
+    const size_t size = (size_t)pages / 2 * (size_t)page / HUGE_PAGE * HUGE_PAGE;
+    char *data = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED)
+        return;
+    range.data = (char *)(((uintptr_t)data + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    range.heap.size = size;
+#if defined(MADV_HUGEPAGE)
+    madvise(range.data, size, MADV_HUGEPAGE); /* advice: whether it is taken does not matter */
+#endif
+}
+
+/* A block in the range; NULL if there is no room in it. */
+static header *take(size_t size)
+{
+    size_t fresh;
+    pthread_once(&range.once, reserve);
+    pthread_mutex_lock(&range.lock);
+    const ptrdiff_t start = cf_heap_take(&range.heap, size, &fresh);
+    if (start >= 0 && fresh < size) {
+        const size_t again = size - fresh;
+        range.kept -= again < range.kept ? again : range.kept;
+        range.reused++;
     }
-    pthread_mutex_lock(&kept.lock);
-    while (kept.count == MOST_KEPT || kept.bytes + block->size > most)
-        free(take_out(0));
-    kept.blocks[kept.count++] = block;
-    kept.bytes += block->size;
-    pthread_mutex_unlock(&kept.lock);
+    pthread_mutex_unlock(&range.lock);
+    return start < 0 ? NULL : (header *)(range.data + start);
+}
+
+static void give(header *block)
+{
+    const size_t start = (size_t)((char *)block - range.data);
+    pthread_mutex_lock(&range.lock);
+    range.kept += CF_ALIGNMENT + block->size;
+    cf_heap_give(&range.heap, start);
+    pthread_mutex_unlock(&range.lock);
+}
+
+static int in_range(const header *block)
+{
+    return range.data && (uintptr_t)block >= (uintptr_t)range.data &&
+           (uintptr_t)block < (uintptr_t)range.data + range.heap.size;
 }
 
 void cf_empty_cache(void)
 {
-    pthread_mutex_lock(&kept.lock);
-    while (kept.count)
-        free(take_out(kept.count - 1));
-    pthread_mutex_unlock(&kept.lock);
-}
-
-static header *fresh(size_t size)
-{
-    header *block = aligned_alloc(CF_ALIGNMENT, CF_ALIGNMENT + size);
-    if (!block) {
-        cf_empty_cache();
-        block = aligned_alloc(CF_ALIGNMENT, CF_ALIGNMENT + size);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    pthread_mutex_lock(&range.lock);
+    for (int i = 0; i < range.heap.count; i++) {
+        const size_t start = (range.heap.starts[i] + page - 1) / page * page;
+        const size_t end = range.heap.starts[i + 1] / page * page;
+        if (!range.heap.used[i] && end > start)
+            madvise(range.data + start, end - start, MADV_DONTNEED);
     }
-    if (!block)
-        return NULL;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (size >= HUGE_FROM) {
-        /* Advice only, for the whole pages inside the block: whether it is taken does not matter. */
-        const uintptr_t start = ((uintptr_t)block + PAGE - 1) / PAGE * PAGE;
-        madvise((void *)start, (size_t)((uintptr_t)block + size - start) / PAGE * PAGE,
-                MADV_HUGEPAGE);
-    }
-#endif
-    block->size = size;
-    return block;
+    range.kept = 0;
+    pthread_mutex_unlock(&range.lock);
 }
 
 char *cf_allocate(size_t size)
@@ -117,12 +101,13 @@ char *cf_allocate(size_t size)
         return NULL;
     /* Whole cache lines, and one more. */
     size = (size + 2 * CF_ALIGNMENT - 1) / CF_ALIGNMENT * CF_ALIGNMENT;
-    header *block = size >= KEPT_FROM ? reuse(size) : NULL;
+    header *block = size >= FROM ? take(CF_ALIGNMENT + size) : NULL;
     if (!block)
-        block = fresh(size);
+        block = aligned_alloc(CF_ALIGNMENT, CF_ALIGNMENT + size);
     if (!block)
         return NULL;
-    atomic_fetch_add(&in_use, block->size);
+    block->size = size;
+    atomic_fetch_add(&in_use, size);
     return (char *)block + CF_ALIGNMENT;
 }
 
@@ -132,8 +117,8 @@ void cf_release(char *data)
         return;
     header *block = (header *)(data - CF_ALIGNMENT);
     atomic_fetch_sub(&in_use, block->size);
-    if (block->size >= KEPT_FROM)
-        keep(block);
+    if (in_range(block))
+        give(block);
     else
         free(block);
 }
@@ -142,16 +127,18 @@ size_t cf_size(const char *data) { return ((const header *)(data - CF_ALIGNMENT)
 
 cf_memory cf_memory_now(void)
 {
-    cf_memory now = {.in_use = atomic_load(&in_use), .limit = most_kept_bytes()};
-    pthread_mutex_lock(&kept.lock);
-    now.kept = kept.bytes;
-    now.reused = kept.reused;
-    pthread_mutex_unlock(&kept.lock);
+    cf_memory now = {.in_use = atomic_load(&in_use)};
+    pthread_once(&range.once, reserve);
+    pthread_mutex_lock(&range.lock);
+    now.limit = range.heap.size;
+    now.kept = range.kept;
+    now.reused = range.reused;
+    pthread_mutex_unlock(&range.lock);
     return now;
 }
 
-static void lock(void) { pthread_mutex_lock(&kept.lock); }
+static void lock(void) { pthread_mutex_lock(&range.lock); }
 
-static void unlock(void) { pthread_mutex_unlock(&kept.lock); }
+static void unlock(void) { pthread_mutex_unlock(&range.lock); }
 
 void cf_guard_memory(void) { pthread_atfork(lock, unlock, unlock); }

@@ -86,14 +86,14 @@ def to_alignment(block):
 def memory_stats():
     """Say how much memory cnnfast holds.
 
-    Results of 1 MB and more, and the kernels' scratch memory, are taken from blocks that earlier
-    ones have left, because fresh pages cost time.
+    Results of 64 KB and more, and the kernels' scratch memory, lie in one range of addresses, and
+    what earlier ones have left is used again: fresh pages cost time.
 
     Returns
     -------
     dict of str to int
-        Bytes ``in_use``; bytes ``kept`` for reuse, and the ``limit`` of those (a quarter of the
-        machine's memory, at most 2 GB); how many times a kept block was ``reused``.
+        Bytes ``in_use``; bytes ``kept`` for reuse, and the ``limit`` of the range (half of the
+        machine's memory; what does not fit is not kept); how many times kept memory was ``reused``.
 
     Examples
     --------

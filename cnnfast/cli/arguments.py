@@ -29,7 +29,14 @@ def parser() -> argparse.ArgumentParser:
     _add_seed(demo)
     _add_out(demo, "pictures", Path("cnnfast-demo"))
 
-    train = _add(commands, "train", "train LeNet-5 on MNIST, or on another set in such files")
+    train = _add(commands, "train", "train a network on MNIST, or on another set in such files")
+    train.add_argument(
+        "--model",
+        default="lenet5",
+        metavar="NAME",
+        help="a network of cnnfast.models; all but LeNet-5 see images of 28x28 in a frame that "
+        "makes them 32x32 (default: %(default)s)",
+    )
     train.add_argument(
         "--data",
         type=Path,

@@ -1,4 +1,4 @@
-"""How the subcommands train LeNet-5, and what they show of it."""
+"""How the subcommands train a network, and what they show of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfast.cli import CommandError
+from cnnfast.cli.networks import maker
 from cnnfast.data import DataLoader, Dataset
-from cnnfast.models import lenet5
-from cnnfast.nn import CrossEntropyLoss, Sequential
+from cnnfast.nn import CrossEntropyLoss, Module
 from cnnfast.optim import SGD
 from cnnfast.training import Progress, evaluate, train_epoch
+
+# Of all networks only this one is for the 28x28 of MNIST. Others halve images up to five times.
+LENET, SIDE = "lenet5", 32
 
 
 class Recipe(NamedTuple):
@@ -43,24 +46,45 @@ class Epoch(NamedTuple):
 
 
 class Learning:
-    """LeNet-5, fresh, and its training: everything random follows from the recipe's seed.
+    """A fresh network and its training: everything random follows from the recipe's seed.
+
+    Images of fewer than 32 rows or columns get as many zeros around them as are missing, except
+    for LeNet-5.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    recipe : Recipe
+    name : str
+        Of a function of `cnnfast.models`.
 
     Attributes
     ----------
-    model : Sequential
+    model : Module
+    dataset : Dataset
+        As the network sees it.
+
+    Raises
+    ------
+    CommandError
+        There are no images, no such network, or it cannot take them.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
-        for name, images in (("train", dataset.train_images), ("test", dataset.test_images)):
+    def __init__(self, dataset: Dataset, recipe: Recipe, name: str = LENET) -> None:
+        for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
             if not len(images):
-                raise CommandError(f"there are no images to {name} with")
+                raise CommandError(f"there are no images to {part} with")
         seeds = np.random.SeedSequence(recipe.seed).spawn(3)
         weights, order, self._shifts = map(np.random.default_rng, seeds)
-        self.dataset = dataset
+        self.dataset = dataset if name == LENET else _padded(dataset)
         self.recipe = recipe
-        self.model: Sequential = lenet5(rng=weights)
+        self.model = _fresh(name, self.dataset, weights).train()
         self._loader = DataLoader(
-            dataset.train_images, dataset.train_labels, recipe.batch_size, shuffle=True, seed=order
+            self.dataset.train_images,
+            self.dataset.train_labels,
+            recipe.batch_size,
+            shuffle=True,
+            seed=order,
         )
 
     def epochs(self) -> Iterator[Epoch]:
@@ -107,6 +131,29 @@ class Learning:
             f"test {percent(test_accuracy)}   {rate:,.0f} images/s",
             flush=True,
         )
+
+
+def _padded(dataset: Dataset) -> Dataset:
+    """Put zeros around images that are too small."""
+    missing = [max(0, SIDE - side) for side in dataset.train_images.shape[2:]]
+    around = [(0, 0), (0, 0), *((n // 2, n - n // 2) for n in missing)]
+    return dataset._replace(
+        train_images=np.pad(dataset.train_images, around),
+        test_images=np.pad(dataset.test_images, around),
+    )
+
+
+def _fresh(name: str, dataset: Dataset, rng: np.random.Generator) -> Module:
+    """Make the network of that name for a data set; see whether it takes its images."""
+    one = dataset.train_images[:1]
+    classes = int(max(dataset.train_labels.max(), dataset.test_labels.max())) + 1
+    model = maker(name)(classes, one.shape[1], rng=rng)
+    try:
+        model(one)
+    except ValueError as error:
+        height, width = one.shape[2:]
+        raise CommandError(f"{name} is not for images of {height}x{width}: {error}") from error
+    return model
 
 
 def _updating(shown: Any) -> Callable[[Progress], None] | None:

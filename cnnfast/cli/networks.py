@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import cnnfast
 from cnnfast import models
 from cnnfast.cli import CommandError
@@ -23,6 +26,17 @@ def network(name: str) -> Module:
             return cnnfast.load_onnx(name)
         except (ImportError, NotImplementedError, ValueError) as error:
             raise CommandError(str(error)) from error
+    return maker(name, "neither an .onnx file nor")()
+
+
+def maker(name: str, is_what: str = "not") -> Callable[..., Module]:
+    """Give the function of `cnnfast.models` that has that name.
+
+    Raises
+    ------
+    CommandError
+        There is none: the name is, in the words of the message, `is_what` one of those.
+    """
     if name not in NAMES:
-        raise CommandError(f"{name} is neither an .onnx file nor one of {', '.join(NAMES)}")
-    return getattr(models, name)()
+        raise CommandError(f"{name} is {is_what} one of {', '.join(NAMES)}")
+    return cast("Callable[..., Module]", getattr(models, name))

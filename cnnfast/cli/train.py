@@ -1,4 +1,4 @@
-"""``cnnfast train``: LeNet-5 on MNIST, or on another set in the same files."""
+"""``cnnfast train``: a network of the zoo on MNIST, or on another set in the same files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from cnnfast.cli.learning import Learning, Recipe, percent
 from cnnfast.data import Dataset, mnist
 from cnnfast.io import save_weights
 
-WEIGHTS = "lenet5.npz"
 WEIGHT_DECAY = 0.0005  # worth a tenth of a percent of test accuracy on MNIST
 
 
@@ -20,9 +19,9 @@ def run(options: argparse.Namespace) -> None:
     recipe = Recipe(
         options.epochs, options.batch_size, options.lr, options.seed, weight_decay=WEIGHT_DECAY
     )
-    learning = Learning(_read(options), recipe)
+    learning = Learning(_read(options), recipe, options.model)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / WEIGHTS
+    path = options.out / f"{options.model}.npz"
     saved = f"no epoch is complete, nothing was written to {path}"
     try:
         for epoch in learning.epochs():

@@ -14,7 +14,7 @@ from cnnfast._ext.workspace import Block, to_alignment
 
 ALIGNMENT = 64
 # Blocks of this size and more are kept for later results.
-KEPT_FROM = 1 << 20
+KEPT_FROM = 64 << 10
 FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 AXES = {

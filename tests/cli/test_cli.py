@@ -96,6 +96,33 @@ def test_train(folder, tmp_path, capsys):
     assert last == f"test accuracy {100 * accuracy:.2f} %"
 
 
+def test_train_another_network_with_a_frame_around_its_images(folder, capsys):
+    arguments = ["--model", "cifar_resnet20", "--epochs", "1", "--lr", "0.1", "--out", "run"]
+    assert main(["train", "--data", str(folder), *arguments]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    model = cnnfast.models.cifar_resnet20(in_channels=1)
+    model.load_state_dict(load_weights("run/cifar_resnet20.npz"))
+    dataset = data.mnist(folder)
+    images = np.zeros((len(dataset.test_images), 1, 32, 32), np.float32)
+    images[:, :, 2:30, 2:30] = dataset.test_images
+    accuracy = (model(images).argmax(axis=1) == dataset.test_labels).mean()
+    assert last == f"test accuracy {100 * accuracy:.2f} %"
+    # Batch normalisation learned: its means are no longer zeros.
+    assert any(array.any() for name, array in model.state_dict().items() if "running_mean" in name)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("alexnet", "error: alexnet is not for images of 32x32: "),
+        ("lenet", "error: lenet is not one of alexnet, cifar_resnet20, "),
+    ],
+)
+def test_a_network_that_cannot_be_trained(folder, capsys, model, message):
+    assert main(["train", "--data", str(folder), "--model", model]) == 2
+    assert message in error_line(capsys)
+
+
 @pytest.mark.usefixtures("checkout_on_path")
 def test_train_as_a_program(folder):
     run = python("-m", "cnnfast", "train", "--data", folder, "--epochs", 1, "--threads", 1)
@@ -289,7 +316,7 @@ def test_info(capsys):
 def test_version_and_help(capsys):
     for arguments, words in (
         (["--version"], f"cnnfast {cnnfast.__version__}\n"),
-        (["--help"], "train LeNet-5 on MNIST"),
+        (["--help"], "train a network on MNIST"),
         (["train", "--help"], "(default: 64)"),
         (["demo", "--help"], "(default: cnnfast-demo)"),
     ):

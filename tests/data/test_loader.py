@@ -175,6 +175,12 @@ def test_transform():
     assert len(set(draws)) == 6  # other draws for each batch, and each epoch
 
 
+def test_orders_are_permutations_from_the_generator():
+    loader, rng = DataLoader(*make(50), 50, shuffle=True, seed=3), np.random.default_rng(3)
+    for _ in range(3):
+        assert flat(epoch(loader)) == rng.permutation(50).tolist()
+
+
 def test_a_transform_leaves_the_order_alone():
     plain, transformed = (
         DataLoader(*make(50), 8, shuffle=True, seed=3, transform=transform)

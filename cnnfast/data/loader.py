@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,17 @@ from cnnfast.data.prefetch import prefetched
 from cnnfast.data.transforms import Transform
 
 Batch = tuple[np.ndarray, np.ndarray]
+
+
+class Images(Protocol):
+    """What batches of images can be taken from: an array, or `ImageFiles`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 
 class DataLoader:
@@ -82,7 +93,7 @@ class DataLoader:
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         labels: np.ndarray,
         batch_size: int = 1,
         shuffle: bool = False,
@@ -223,7 +234,7 @@ class _Epoch:
     position: int  # batches given
 
 
-def _check_arrays(images: np.ndarray, labels: np.ndarray) -> None:
+def _check_arrays(images: Images, labels: np.ndarray) -> None:
     for name, array in (("images", images), ("labels", labels)):
         # Not only NumPy's: images may be decoded as they are asked for.
         if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):

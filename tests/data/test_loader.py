@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfast.data import DataLoader
@@ -34,6 +34,7 @@ def test_in_order_one_by_one_by_default():
     assert epoch(DataLoader(*make(3))) == [[0], [1], [2]]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     count=st.integers(0, 40),
     batch_size=st.integers(1, 45),
@@ -172,6 +173,12 @@ def test_transform():
         batches = [batch_images for batch_images, _ in loader]
         np.testing.assert_array_equal(np.concatenate(batches), -make(5)[0])
     assert len(set(draws)) == 6  # other draws for each batch, and each epoch
+
+
+def test_orders_are_permutations_from_the_generator():
+    loader, rng = DataLoader(*make(50), 50, shuffle=True, seed=3), np.random.default_rng(3)
+    for _ in range(3):
+        assert flat(epoch(loader)) == rng.permutation(50).tolist()
 
 
 def test_a_transform_leaves_the_order_alone():

@@ -160,20 +160,23 @@ def test_threads_end_when_the_iteration_is_left(how):
 
 
 def test_leaving_does_not_wait_for_a_slow_thread():
-    begun, go_on = threading.Event(), threading.Event()
+    begun, go_on, numbers = threading.Event(), threading.Event(), []
 
     def slow(number):
+        numbers.append(number)
         if number == 1:
             begun.set()
             go_on.wait(10)
         return number
 
-    results = prefetched(slow, range(10), workers=1, ahead=1)
+    results = prefetched(slow, range(10), workers=1, ahead=3)
     assert next(results) == 0
     assert begun.wait(10)
     results.close()
     assert len(threads()) == 1
     go_on.set()
+    wait_until(lambda: not threads())
+    assert numbers == [0, 1]  # 2 and 3 were waiting
 
 
 def test_nothing_is_kept_of_what_was_given():
@@ -231,8 +234,10 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "in the child"
 def test_interrupts(moment):
     pause = "time.sleep(60)" if moment == "while at work" else "pass"
     script = f"""
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
+
 def endless(images, rng):
-    print("at work", flush=True)
+    os.write(1, b"at work\\n")
     time.sleep(0.3)
     return images
 

@@ -20,11 +20,14 @@ class LayerTime(NamedTuple):
     ----------
     name : str
         Path of the layer.
+    images : int
+        In the batch.
     forward, backward : float
         Seconds, the least of several runs.
     """
 
     name: str
+    images: int
     forward: float
     backward: float
 
@@ -81,18 +84,20 @@ def layer_times(
     rng = np.random.default_rng(0)
     images = [rng.standard_normal((batch_size, *shape)).astype(dtype) for shape in input_shapes]
     return [
-        _least(call.name, call.module, taken, repeats) for call, taken, _ in replay(traced, images)
+        LayerTime(call.name, batch_size, *_least(call.module, taken, repeats))
+        for call, taken, _ in replay(traced, images)
     ]
 
 
-def _least(name: str, layer: Module, taken: Sequence[Any], repeats: int) -> LayerTime:
+def _least(layer: Module, taken: Sequence[Any], repeats: int) -> tuple[float, float]:
+    """Seconds forward and backward."""
     forward, backward = [], []
     for _ in range(repeats):
         (y, run_backward), seconds = _timed(layer.forward, *taken)
         forward.append(seconds)
         gradient = tuple(map(np.ones_like, y)) if isinstance(y, tuple) else np.ones_like(y)
         backward.append(_timed(run_backward, gradient)[1])
-    return LayerTime(name, min(forward), min(backward))
+    return min(forward), min(backward)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:

@@ -219,6 +219,7 @@ def test_times_are_those_of_each_layer():
     )
     a, relu, b = layer_times(model, (3,), repeats=2)
     assert (a.name, relu.name, b.name) == ("a", "b.0", "b.1")
+    assert {time.images for time in (a, relu, b)} == {8}
     for slept, backwards in ((a, 0.06), (b, 0.02)):
         assert slept.backward >= backwards
         assert slept.forward >= 0.08 - backwards

@@ -72,9 +72,9 @@ def _draw(
     tested = dataset.test_images, dataset.test_labels
     scores = predict_scores(learning.model, dataset.test_images)
     curves = {
-        "loss": [epoch.training.loss for epoch, _ in history],
-        "accuracy": [epoch.training.accuracy for epoch, _ in history],
-        "val_accuracy": [accuracy for _, accuracy in history],
+        "train_loss": [epoch.training.loss for epoch, _ in history],
+        "train_accuracy": [epoch.training.accuracy for epoch, _ in history],
+        "validation_accuracy": [accuracy for _, accuracy in history],
     }
     figures = {
         "training.png": plots.training_curves(curves),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,7 +19,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 def title(axes: Axes, text: str, below: str = "") -> None:
     """Write a title above axes and, in smaller letters beneath it, what it is about."""
-    axes.set_title(text, loc="left", fontweight="bold", fontsize=11, pad=22 if below else 6)
+    font: dict[str, Any] = {"fontweight": "bold", "fontsize": 11, "parse_math": False}
+    axes.set_title(text, loc="left", pad=22 if below else 6, **font)
     axes.annotate(
         *(below, (0, 1)),
         xycoords="axes fraction",

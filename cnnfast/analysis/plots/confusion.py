@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from cnnfast.analysis.plots._style import RIGHT, WRONG, new_figure, title
 
 _WRITTEN = 20  # classes: of more than that neither counts nor names would be legible
 _NAMED = 60
+_TICKS: dict[str, Any] = {"fontsize": 9, "parse_math": False}  # a name may have a $ in it
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str] | None = None) -> Figure:
@@ -62,8 +64,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str] | None = None) -> 
     axes.set_ylabel("is")
     if classes <= _NAMED:
         turned = max(map(len, names)) > 3
-        axes.set_xticks(range(classes), names, rotation=90 if turned else 0, fontsize=9)
-        axes.set_yticks(range(classes), names, fontsize=9)
+        axes.set_xticks(range(classes), names, rotation=90 if turned else 0, **_TICKS)
+        axes.set_yticks(range(classes), names, **_TICKS)
     if classes <= _WRITTEN:
         _write(axes, counts)
     wrong, total = int(counts.sum() - np.trace(counts)), int(counts.sum())

@@ -13,7 +13,7 @@ from cnnfast.analysis.plots._style import GREY, WRONG, new_figure, open_sides, t
 
 _MEASURES = ("loss", "accuracy")
 # What names in a history begin with, and what the curves are called.
-_CURVES = (("", "training", GREY), ("val_", "validation", WRONG))
+_CURVES = (("train_", "training", GREY), ("validation_", "validation", WRONG))
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -22,8 +22,9 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     Parameters
     ----------
     history : mapping of str to sequence of float
-        A value for each epoch: "loss", "accuracy", "val_loss" and "val_accuracy", or some of them;
-        accuracies from 0 to 1. What else there is is passed over.
+        A value for each epoch: "train_loss", "train_accuracy", "validation_loss" and
+        "validation_accuracy" (0 to 1), or some of them. What else there is is passed over, and so
+        is what is NaN in every epoch: a `cnnfast.training.History` without validation, say.
 
     Returns
     -------
@@ -36,15 +37,16 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
 
     Examples
     --------
-    >>> figure = training_curves({"loss": [1.2, 0.5], "val_accuracy": [0.7, 0.9]})
+    >>> figure = training_curves({"train_loss": [1.2, 0.5], "validation_accuracy": [0.7, 0.9]})
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['Loss', 'Accuracy']
     """
     names = [prefix + measure for measure in _MEASURES for prefix, _, _ in _CURVES]
-    curves = {name: np.asarray(history[name], float) for name in names if name in history}
+    there = {name: np.asarray(history[name], float) for name in names if name in history}
+    curves = {name: values for name, values in there.items() if not np.isnan(values).all()}
     lengths = {len(values) for values in curves.values()}
-    if len(lengths) != 1 or not max(lengths):
-        found = ", ".join(f"{name}: {len(values)}" for name, values in curves.items())
+    if len(lengths) != 1:
+        found = ", ".join(f"{name}: {len(values)}" for name, values in there.items())
         raise ValueError(
             f"training_curves: history must have as many epochs, 1 or more, of some of "
             f"{', '.join(names)}, has {found or ', '.join(history) or 'nothing'}"
@@ -67,7 +69,7 @@ def _draw(axes: Axes, measure: str, curves: Mapping[str, np.ndarray]) -> None:
             last[label] = values[-1]
     if measure == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-    elif min(values.min() for name, values in curves.items() if name.endswith("loss")) > 0:
+    elif min(np.nanmin(values) for name, values in curves.items() if name.endswith("loss")) > 0:
         axes.set_yscale("log")
     write = "{:.2%}" if measure == "accuracy" else "{:.4g}"
     text = ", ".join(f"{label} {write.format(value)}" for label, value in last.items())

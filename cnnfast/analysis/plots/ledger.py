@@ -55,7 +55,8 @@ def ledger(summary: Summary, times: Sequence[LayerTime] = ()) -> Figure:
     drawn = lines(summary, times)
     figure = new_figure(12 if times else 9, 0.24 * len(drawn) + 0.8)
     panels = figure.subplots(1, 3 if times else 2, sharey=True)
-    panels[0].set_yticks(range(len(drawn)), [line.name for line in drawn], fontsize=8.5)
+    names = [line.name for line in drawn]
+    panels[0].set_yticks(range(len(drawn)), names, fontsize=8.5, parse_math=False)
     panels[0].set_ylim(len(drawn) - 0.5, -0.5)
 
     memory = quantity(summary.activation_bytes, "B")

@@ -58,7 +58,7 @@ def activations(model: Module, image: np.ndarray, layer: str) -> Figure:
     if values.ndim == 3:
         drawn = right.imshow(tiles, cmap="viridis", interpolation="nearest")
         frame(right, "none")
-        figure.colorbar(drawn, ax=right, shrink=0.8, aspect=16)
+        figure.colorbar(drawn, ax=right, shrink=0.8, aspect=16, panchor=False)
     else:
         _draw_bars(right, values.ravel())
     title(right, f"{layer}: {_described(values)}")

@@ -135,7 +135,8 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
 def _draw(axes: Axes, image: np.ndarray, text: str, right: bool) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=1)
     frame(axes, FAINT if right else WRONG, 1 if right else 2)
-    axes.set_xlabel(text, fontsize=8.5, color=RIGHT if right else WRONG, labelpad=3)
+    color = RIGHT if right else WRONG
+    axes.set_xlabel(text, fontsize=8.5, color=color, labelpad=3, parse_math=False)
 
 
 def _verdict(names: Sequence[str] | None, guess: int, label: int) -> str:

@@ -62,7 +62,8 @@ def saliency(
     for (upper, lower), image, heat, label in zip(pairs, shown, maps, labels, strict=False):
         upper.imshow(image, cmap="gray", vmin=0, vmax=1)
         lower.imshow(heat, cmap="inferno", vmin=0)
-        lower.set_xlabel(names[label] if names else str(label), fontsize=9)
+        text = names[label] if names else str(label)
+        lower.set_xlabel(text, fontsize=9, parse_math=False)
         frame(upper)
         frame(lower)
     return figure

@@ -81,10 +81,10 @@ def test_mosaic():
 
 
 HISTORY = {
-    "loss": [1.5, 0.5, 0.25],
-    "val_loss": [1.0, 0.75, 0.5],
-    "accuracy": [0.5, 0.75, 0.875],
-    "val_accuracy": [0.6, 0.7, 0.8],
+    "train_loss": [1.5, 0.5, 0.25],
+    "validation_loss": [1.0, 0.75, 0.5],
+    "train_accuracy": [0.5, 0.75, 0.875],
+    "validation_accuracy": [0.6, 0.7, 0.8],
     "lr": [0.1, 0.1, 0.01],
 }
 
@@ -92,7 +92,10 @@ HISTORY = {
 def test_training_curves():
     figure = plots.training_curves(HISTORY)
     loss, accuracy = figure.axes
-    for axes, names in ((loss, ("loss", "val_loss")), (accuracy, ("accuracy", "val_accuracy"))):
+    for axes, names in (
+        (loss, ("train_loss", "validation_loss")),
+        (accuracy, ("train_accuracy", "validation_accuracy")),
+    ):
         for line, name in zip(axes.lines, names, strict=True):
             assert line.get_xdata().tolist() == [1, 2, 3]
             assert line.get_ydata().tolist() == HISTORY[name]
@@ -104,11 +107,22 @@ def test_training_curves():
 
 
 def test_curves_of_one_epoch_and_of_losses_alone():
-    figure = plots.training_curves({"loss": np.array([0.0])})  # of which there is no logarithm
+    figure = plots.training_curves(
+        {"train_loss": np.array([0.0])}
+    )  # of which there is no logarithm
     assert titles(figure) == ["Loss"]
     assert figure.axes[0].get_yscale() == "linear"
-    assert titles(plots.training_curves({"val_accuracy": [0.5] * 80})) == ["Accuracy"]
+    assert titles(plots.training_curves({"validation_accuracy": [0.5] * 80})) == ["Accuracy"]
     drawn(figure)
+
+
+def test_curves_without_validation():
+    nothing = {"validation_loss": [np.nan] * 2, "validation_accuracy": [np.nan] * 2}
+    figure = plots.training_curves({"train_loss": [2.0, 1.0]} | nothing)
+    assert titles(figure) == ["Loss"]
+    assert texts(figure.axes[0]) == ["in the end: training 1"]
+    now_and_then = {"train_loss": [2.0, 1.0], "validation_loss": [np.nan, 1.5]}
+    assert len(plots.training_curves(now_and_then).axes[0].lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -116,8 +130,11 @@ def test_curves_of_one_epoch_and_of_losses_alone():
     [
         ({}, "has nothing"),
         ({"lr": [1.0]}, "has lr"),
-        ({"loss": []}, "has loss: 0"),
-        ({"loss": [1.0], "val_loss": [1.0, 2.0]}, "has loss: 1, val_loss: 2"),
+        ({"train_loss": []}, "has train_loss: 0"),
+        (
+            {"train_loss": [1.0], "validation_loss": [1.0, 2.0]},
+            "has train_loss: 1, validation_loss: 2",
+        ),
     ],
 )
 def test_curves_of_what_is_not_there(history, words):
@@ -295,6 +312,15 @@ def test_images_without_labels(draw):
         draw(IMAGES[:3], LABELS, SCORES)
     with pytest.raises(ValueError, match=rf"{draw.__name__}: labels must have shape \(4,\)"):
         draw(IMAGES, LABELS[:3], SCORES)
+
+
+def test_names_are_no_formulas():
+    names = ["$a", r"\frac{$$}{x}$"]
+    drawn(plots.worst_mistakes(IMAGES, LABELS, SCORES, names))
+    drawn(plots.confusion_matrix(np.eye(2, dtype=int), names))
+    drawn(plots.saliency(models.lenet5(), np.ones((1, 1, 28, 28), np.float32), names=names * 5))
+    model = nn.Sequential({"$^$": nn.Linear(4, 2), "$_": nn.ReLU()})
+    drawn(plots.ledger(analysis.summary(model, (4,))))
 
 
 # ---------------------------------------------------------------------------- ledger

@@ -129,7 +129,7 @@ class Trainer:
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.checkpoints = checkpoints
-        self.callbacks = [*callbacks, *([ProgressBar()] if progress else [])]
+        self.callbacks = [*([ProgressBar()] if progress else []), *callbacks]
         for i, callback in enumerate(self.callbacks):
             if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer: callbacks[{i}] must be a Callback, got {callback!r}")

@@ -281,7 +281,7 @@ def test_predictions():
     figure = plots.predictions(IMAGES, LABELS, SCORES, ["cat", "dog"], count=3)
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "cat  (88%)",
-        "cat, is dog",
+        "cat,\nis dog",
         "dog  (100%)",
     ]
     for number, axes in enumerate(figure.axes):
@@ -298,6 +298,13 @@ def test_worst_mistakes():
     assert (pixels(first) == 3 / 4).all()
     assert (pixels(second) == 1 / 4).all()
     assert len(plots.worst_mistakes(IMAGES, LABELS, SCORES, count=1).axes) == 1
+
+
+def test_long_names_are_cut():
+    names = ["a name of a class that is long", "short"]
+    first, second = plots.worst_mistakes(IMAGES, LABELS, SCORES, names).axes
+    assert first.get_xlabel() == "short,\nis a name of a c…\nloss 5.01"
+    assert second.get_xlabel() == "a name of a c…,\nis short\nloss 1.31"
 
 
 def test_no_mistakes():
@@ -368,6 +375,12 @@ def test_the_time_of_a_layer_with_several_values_counts_once():
     times = [analysis.LayerTime("pool", 8, 1.0, 2.0)]
     forward, _ = plots.ledger(analysis.summary(graph, (2, 8, 8)), times).axes[2].containers
     assert [bar.get_width() for bar in forward] == [0, 1, 0, 0]
+
+
+def test_times_in_seconds():
+    summary = analysis.summary(nn.Sequential({"fc": nn.Linear(2, 2)}), (2,))
+    figure = plots.ledger(summary, [analysis.LayerTime("fc", 1, 1.5, 0.9996)])
+    assert texts(figure.axes[2]) == ["1.5 s forward, 1 s backward, for 1 image", "2.5 s"]
 
 
 # ---------------------------------------------------------------------------- matplotlib

@@ -78,6 +78,17 @@ def write_report(
     ...     Path(folder, "report.html").read_text()[:15]
     '<!DOCTYPE html>'
     """
+    with replacing(Path(path)) as file:  # first of all: a folder that is not there costs no time
+        file.write(_written(model, history, validation, configuration, names).encode())
+
+
+def _written(
+    model: Module,
+    history: Mapping[str, Sequence[float]],
+    validation: Iterable[tuple[np.ndarray, np.ndarray]],
+    configuration: Mapping[str, Any],
+    names: Sequence[str] | None,
+) -> str:
     seen = observe(model, validation)
     classes = seen.scores.shape[1]
     if names is not None and len(names) != classes:
@@ -101,9 +112,7 @@ def write_report(
                 shown.update()
     title = f"Training of {configuration['model']}" if "model" in configuration else "Training"
     now = datetime.now().astimezone()
-    text = page(title, f"{now:%d %B %Y, %H:%M}", _facts(history, seen, ledger), sections)
-    with replacing(Path(path)) as file:
-        file.write(text.encode())
+    return page(title, f"{now:%d %B %Y, %H:%M}", _facts(history, seen, ledger), sections)
 
 
 def _facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from cnnfast.training.callbacks import Callback
@@ -17,8 +18,9 @@ _CURVES = {
     "loss/validation": "validation_loss",
     "accuracy/train": "train_accuracy",
     "accuracy/validation": "validation_accuracy",
-    "learning rate": "lr",
+    "learning_rate": "lr",
 }
+_BINS = 64
 
 
 class TensorBoard(Callback):
@@ -50,7 +52,7 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: str | os.PathLike[str], histograms: bool = False) -> None:
         try:
-            from tensorboardX import SummaryWriter
+            import tensorboardX  # noqa: F401
         except ImportError as error:
             raise ImportError(
                 "TensorBoard needs the library tensorboardX: "
@@ -58,26 +60,56 @@ class TensorBoard(Callback):
             ) from error
         self.folder = os.fspath(folder)
         self.histograms = histograms
-        self._open = SummaryWriter
-        self._writer: Any = None
+        self._events: _Events | None = None
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        first = trainer.history.epochs + 1
-        # A name has only the second in it: files of one second would overwrite each other.
-        suffix = f".{os.getpid()}.{first}"
-        self._writer = self._open(self.folder, purge_step=first, filename_suffix=suffix)
+        self._events = _Events(self.folder, trainer.history.epochs + 1)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
+        from tensorboardX import summary
+
+        assert self._events is not None
         for tag, column in _CURVES.items():
             value = float(trainer.history[column][-1])
             if not math.isnan(value):
-                self._writer.add_scalar(tag, value, trainer.epoch)
+                self._events.write(trainer.epoch, summary=summary.scalar(tag, value))
         if self.histograms:
             for name, parameter in trainer.model.named_parameters():
-                self._writer.add_histogram(name, parameter.data, trainer.epoch)
-        self._writer.flush()
+                histogram = summary.histogram(name, parameter.data, bins=_BINS)
+                self._events.write(trainer.epoch, summary=histogram)
+        self._events.flush()
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+
+class _Events:
+    """An event file, written to at once.
+
+    tensorboardX's SummaryWriter has a thread write: ``flush`` does not wait for it, and when the
+    disk is full it dies without a word and the training hangs.
+    """
+
+    def __init__(self, folder: str, first: int) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.record_writer import directory_check
+
+        directory_check(folder)
+        # A name has only the second in it: files of one second would overwrite each other.
+        self._file = EventsWriter(os.path.join(folder, "events"), f".{os.getpid()}.{first}")
+        # TensorBoard forgets what it has read from this step on.
+        self.write(first, session_log=SessionLog(status=SessionLog.START))
+
+    def write(self, step: int, **what: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._file.write_event(Event(wall_time=time.time(), step=step, **what))
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

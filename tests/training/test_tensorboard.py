@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import sys
 
 import numpy as np
 import pytest
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from cnnfast import nn, optim
 from cnnfast.training import Callback, TensorBoard, Trainer
@@ -120,6 +122,23 @@ def test_histograms(tmp_path):
     assert "fc.bias" in tags(tmp_path)
 
 
+class Reads(Callback):
+    """Looks at what is on the disk, as TensorBoard does while training goes on."""
+
+    def __init__(self, folder):
+        self.folder, self.found = folder, []
+
+    def on_epoch_end(self, trainer):
+        self.found.append(len(values(self.folder, "loss/train")))
+
+
+def test_an_epoch_can_be_seen_when_it_is_over(tmp_path):
+    reads = Reads(tmp_path)
+    trainer, batches = a_run(TensorBoard(tmp_path), reads)
+    trainer.fit(batches, epochs=3)
+    assert reads.found == [1, 2, 3]
+
+
 class Fails(Callback):
     def on_epoch_end(self, trainer):
         if trainer.epoch == 2:
@@ -144,8 +163,8 @@ def test_epochs_that_are_repeated_replace_what_there_was(tmp_path):
     trainer.fit(batches, epochs=3, resume=True)
     (second,) = set(folder.iterdir()) - {first}
     found = list(map(Event.FromString, records(second)))
-    starts = [event.step for event in found if event.HasField("session_log")]
-    assert starts == [2]
+    logs = [(e.step, e.session_log.status) for e in found if e.HasField("session_log")]
+    assert logs == [(2, SessionLog.START)]
     assert [e.step for e in found if any(v.tag == "loss/train" for v in e.summary.value)] == [2, 3]
 
 
@@ -154,6 +173,17 @@ def test_a_folder_that_cannot_be(tmp_path):
     trainer, batches = a_run(TensorBoard(tmp_path / "file" / "run"))
     with pytest.raises(OSError, match="file"):
         trainer.fit(batches)
+
+
+def test_a_full_disk_ends_training(tmp_path, monkeypatch):
+    def full(descriptor):
+        monkeypatch.undo()  # so that the file can be closed
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trainer, batches = a_run(TensorBoard(tmp_path))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        trainer.fit(batches, epochs=100)
 
 
 def test_without_tensorboardx(monkeypatch):

@@ -61,8 +61,12 @@ class Trainer:
         The number of the one under way, from 1, and of the last one.
     step : int
         How many steps have been taken.
+    lr : float
+        Learning rate of the last one.
     progress : Progress
         Of the epoch under way.
+    validated : Progress
+        Of the last validation, which may be under way.
     seconds : float
         How long that has been learning.
     stopped : str
@@ -134,7 +138,8 @@ class Trainer:
     def _clear(self) -> None:
         self.history = History()
         self.epoch = self.epochs = self.step = 0
-        self.progress = Progress()
+        self.lr = self.optimizer.lr
+        self.progress = self.validated = Progress()
         self.stopped = ""
         self.train: Batches = ()
         self.validation: Batches | None = None
@@ -244,11 +249,13 @@ class Trainer:
         self.seconds = time.perf_counter() - self._start
         validation = Progress(math.nan, math.nan)
         if self.validation is not None:
-            validation = validate(self.model, self.validation, self.criterion)
+            validation = validate(
+                self.model, self.validation, self.criterion, self._after_validation_step
+            )
         self.history.append(
             epoch=self.epoch,
             step=self.step,
-            lr=self.optimizer.lr,
+            lr=self.lr,
             train_loss=self.progress.loss,
             train_accuracy=self.progress.accuracy,
             validation_loss=validation.loss,
@@ -283,6 +290,7 @@ class Trainer:
         self.progress = progress
         self.seconds = time.perf_counter() - self._start
         self.step += 1
+        self.lr = self.optimizer.lr
         if self.schedule_every == "step" and isinstance(self.schedule, LRScheduler):
             self.schedule.step()
         self._call("on_step_end")
@@ -290,6 +298,10 @@ class Trainer:
         if self.checkpoints is not None and every and self.step % every == 0:
             self.checkpoints.save(self)
         self._heed_interruption()
+
+    def _after_validation_step(self, validated: Progress) -> None:
+        self.validated = validated
+        self._call("on_validation_step")
 
     def _heed_interruption(self) -> None:
         if not self._interruption.requested:

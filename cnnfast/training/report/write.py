@@ -130,8 +130,8 @@ def _facts(
 
 
 def _configuration(configuration: Mapping[str, Any]) -> list[Section]:
-    rows = [*unfolded(configuration), *config().items()]
-    return [Section("Configuration", "What was run, and on what.", [table(rows)])]
+    tables = [table("Run", unfolded(configuration)), table("Machine", config().items())]
+    return [Section("Configuration", "What was run, and on what.", tables)]
 
 
 def unfolded(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

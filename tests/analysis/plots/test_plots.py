@@ -116,6 +116,16 @@ def test_curves_of_one_epoch_and_of_losses_alone():
     drawn(figure)
 
 
+def test_epochs_are_whole_numbers():
+    for epochs in (1, 2, 5):
+        figure = plots.training_curves({"train_loss": np.arange(epochs) + 1.0})
+        drawn(figure)
+        (axes,) = figure.axes
+        left, right = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        assert ticks == list(range(1, epochs + 1))
+
+
 def test_curves_without_validation():
     nothing = {"validation_loss": [np.nan] * 2, "validation_accuracy": [np.nan] * 2}
     figure = plots.training_curves({"train_loss": [2.0, 1.0]} | nothing)
@@ -281,7 +291,7 @@ def test_predictions():
     figure = plots.predictions(IMAGES, LABELS, SCORES, ["cat", "dog"], count=3)
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "cat  (88%)",
-        "cat,\nis dog",
+        "cat, is dog",
         "dog  (100%)",
     ]
     for number, axes in enumerate(figure.axes):

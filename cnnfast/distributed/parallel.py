@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from cnnfast.distributed.buckets import GradientSum
 from cnnfast.distributed.world import World, init
 from cnnfast.functional._arguments import FLOATS
 from cnnfast.nn import Backward, Module
+from cnnfast.nn.wrapper import Wrapper
 
 BUCKET_BYTES = 4 << 20  # two of them fit into most processors' caches
 
@@ -63,16 +63,13 @@ def parallel(model: Module, sync_batchnorm: bool = False) -> Parallel:
     return Parallel(world, synchronized(model) if sync_batchnorm else model)
 
 
-class Parallel(Module):
+class Parallel(Wrapper):
     """What `parallel` returns."""
 
     def __init__(self, world: World, module: Module) -> None:
-        self.module = module
+        super().__init__(module)
         self._world = world
         self._gradients = GradientSum(world, module.parameters(), BUCKET_BYTES)
-
-    def __call__(self, *inputs: np.ndarray) -> Any:
-        return self.module(*inputs)
 
     def forward(self, *inputs: np.ndarray) -> tuple[Any, Backward]:
         count = len(inputs[0])
@@ -103,14 +100,6 @@ class Parallel(Module):
             for (name, b), part in zip(buffers.items(), parts, strict=True)
         }
         self.load_state_dict(averages, strict=False)
-
-    # The names within are those of the module itself.
-
-    def _walk(self, path: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
-        return self.module._walk(path, seen)
-
-    def __repr__(self) -> str:
-        return f"Parallel({self.module!r})"
 
 
 def _scaled(grad: Any, share: float) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,12 @@ import pytest
 import cnnfast
 from cnnfast import data, distributed, nn, optim
 from cnnfast.distributed.buckets import GradientSum
+from cnnfast.nn.trace import trace
+from cnnfast.training import Callback, Trainer
 
-IMAGES, BATCH, CLASSES = 23, 7, 5  # batches of 7, 7, 7 and 2: the last has fewer than 3 ranks
+IMAGES, CLASSES = 23, 5
+BATCH = 7  # the last one of 2 images, fewer than 3 ranks
+FIT_BATCH = 5  # the last one of 3
 
 
 def images(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -27,8 +33,8 @@ def images(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(dtype), labels
 
 
-def loader() -> data.DataLoader:
-    return data.DataLoader(*images(), batch_size=BATCH, shuffle=True, seed=1)
+def loader(batch_size: int = BATCH) -> data.DataLoader:
+    return data.DataLoader(*images(), batch_size, shuffle=True, seed=1)
 
 
 def network(seed: int) -> nn.Module:
@@ -204,7 +210,8 @@ def check_frozen_and_free_again(world: distributed.World) -> None:
         model.zero_grad()
         backward_of(model, mine(world))
         assert (model.module.a.weight.grad is None) == frozen
-        np.testing.assert_allclose(model.module.b.weight.grad, X.mean(0, keepdims=True))
+        for layer in [model.module.b] if frozen else [model.module.a, model.module.b]:
+            np.testing.assert_allclose(layer.weight.grad, X.mean(0, keepdims=True))
 
 
 def check_buckets_leave_while_backward_runs(world: distributed.World) -> None:
@@ -239,6 +246,28 @@ def check_statistics_are_averages(world: distributed.World) -> None:
     assert int(layer.num_batches_tracked) == 1
 
 
+def check_one_value_a_channel_on_a_rank(world: distributed.World) -> None:
+    layer = nn.BatchNorm1d(2, eps=0)
+    model = distributed.parallel(layer, sync_batchnorm=True)
+    x = X[:2]
+    y, backward = model.forward(x[world.rank :][:1])
+    np.testing.assert_allclose(y, [[2 * world.rank - 1.0] * 2])
+    np.testing.assert_allclose(layer.weight.data, 1)
+    backward(np.ones_like(y))
+    np.testing.assert_allclose(layer.weight.grad, 0)
+    np.testing.assert_allclose(dict(model.named_buffers())["running_var"], 0.9 + 0.1 * 2)
+    with pytest.raises(ValueError, match="at least 2 values a channel"):
+        # Not a batch that one process could take either.
+        distributed.SyncBatchNorm(nn.BatchNorm1d(2)).forward(X[world.rank :][:0])
+
+
+def check_wrapped_networks_are_seen_through(world: distributed.World) -> None:
+    model = distributed.parallel(nn.Sequential(nn.Linear(2, 1), nn.ReLU()))
+    assert [call.name for call in trace(model).calls] == ["0", "1"]
+    np.testing.assert_array_equal(model(X), model.module(X))
+    assert not next(model.eval().modules()).training
+
+
 # ---------------------------------------------------------------------------- failures
 
 
@@ -247,12 +276,15 @@ def failing(how: str, folder: str) -> None:
     world = distributed.init()
     ends = {
         "raises": lambda: 1 / 0,
+        "raises while rank 0 works": lambda: 1 / 0,
         "exits": lambda: sys.exit(3),
         "exits hard": lambda: os._exit(3),
         "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     }
     model = distributed.parallel(nn.Linear(2, 1 + (how == "differs") * world.rank))
     for step in range(100):
+        if step == 2 and how == "raises while rank 0 works" and world.rank == 0:
+            time.sleep(100)
         if step == 2 and world.rank == world.size - 1:
             if how == "runs out of batches":
                 return
@@ -272,30 +304,51 @@ def ending(folder: str) -> None:
         (Path(folder) / "report").touch()
 
 
-# ---------------------------------------------------------------------------- resuming
+# ---------------------------------------------------------------------------- the Trainer
 
 
-def resuming(folder: str, until: str) -> None:
-    """Go on from the checkpoint in the folder if there is one, until so many epochs are done."""
+class InterruptRank1(Callback):
+    """Ctrl-C on one rank, after three steps."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        if trainer.step == 3 and trainer.world is not None and trainer.world.rank == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+class SpoilRank1(Callback):
+    """An image that is not finite, on one rank."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        if trainer.step == 3 and trainer.world is not None and trainer.world.rank == 1:
+            trainer.train.loader.images[:] = np.inf
+
+
+def trainer(model: nn.Module, folder: str | None, **options: Any) -> Trainer:
+    optimizer = momentum(model)
+    schedule = optim.ReduceLROnPlateau(optimizer, patience=0, factor=0.5, threshold=0.5)
+    return Trainer(
+        model,
+        optimizer,
+        nn.CrossEntropyLoss(),
+        schedule=schedule,
+        clip_norm=1.0,
+        checkpoints=folder,
+        progress=False,
+        **options,
+    )
+
+
+def fitting(folder: str, epochs: str, callback: str = "Callback") -> None:
+    """Train so many epochs in all, from the checkpoint in the folder if there is one."""
     world = distributed.init()
-    model, path = network(seed=world.rank), Path(folder) / "state.npz"
-    optimizer, done = momentum(model), 0
-    if path.exists():
-        with np.load(path) as state:
-            done = int(state["epochs"])
-            model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
-            optimizer.load_state_dict(
-                {k[10:]: v for k, v in state.items() if k.startswith("optimizer.")}
-            )
-    model = distributed.parallel(model, sync_batchnorm=True)
-    batches = data.DataLoader(*images(), batch_size=BATCH)
-    for epoch in range(done, int(until)):
-        losses = learn(model, distributed.shard(batches), world.mean, optimizer, epochs=1)
-        if world.rank == 0:
-            state = {f"model.{name}": array for name, array in model.state_dict().items()}
-            state |= {f"optimizer.{name}": v for name, v in optimizer.state_dict().items()}
-            np.savez(path, epochs=epoch + 1, losses=losses, **state)
-        world.barrier()
+    model = distributed.parallel(network(seed=world.rank), sync_batchnorm=True)
+    training = trainer(model, folder, world=world, callbacks=[globals()[callback]()])
+    batches = distributed.shard(loader(FIT_BATCH))
+    history = training.fit(batches, loader(), int(epochs), resume=True)
+    figures = {name: history[name].tolist() for name in history if name != "seconds"}
+    assert figures == world.broadcast(figures)
+    if world.rank == 0:
+        print(json.dumps(figures))
 
 
 if __name__ == "__main__":

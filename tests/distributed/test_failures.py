@@ -13,6 +13,7 @@ from tests.helpers import run_python
     ("how", "message"),
     [
         ("raises", "ZeroDivisionError: division by zero\n"),
+        ("raises while rank 0 works", "ZeroDivisionError: division by zero\n"),
         ("exits", "rank 1 has ended, but rank 0 waits for it"),
         ("runs out of batches", "rank 1 has ended, but rank 0 waits for it"),
         ("differs", "model of rank 1 is not that of rank 0; they differ in: bias float32(1,)"),

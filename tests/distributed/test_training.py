@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cnnfast._ext.threads import available_processors
 
-from cnnfast import data, distributed
+from cnnfast import distributed
 from cnnfast.distributed.threads import fair_share
 from tests.distributed import programs
 from tests.distributed.launch import SETTINGS, launch, needs_mpi, program
@@ -40,19 +40,6 @@ def test_gradients_on_two_ranks():
     assert job.returncode == 0, job.stderr
     names = [name for name in vars(programs) if name.startswith("check_")]
     assert sorted(job.stdout.split()) == sorted(2 * names)
-
-
-@needs_mpi
-def test_another_number_of_ranks_goes_on(tmp_path):
-    for until, ranks in ((2, 2), (4, 3)):
-        job = launch(program(ranks, "resuming", tmp_path, until))
-        assert job.returncode == 0, job.stderr
-    with np.load(tmp_path / "state.npz") as state:
-        resumed = state["losses"]
-    model = programs.network(seed=0)
-    loader = data.DataLoader(*programs.images(), batch_size=programs.BATCH)
-    losses = programs.learn(model, loader, lambda loss, count: loss, epochs=4)
-    np.testing.assert_allclose(resumed, losses[-4:], rtol=0, atol=1e-5)
 
 
 # ---------------------------------------------------------------------------- shards

@@ -22,8 +22,6 @@ class GradientSum:
     Parameters
     ----------
     world : World
-    parameters : iterable of Parameter
-        On all ranks the same ones.
     bucket_bytes : int
         A bucket takes no more parameters once it has so many bytes. Large buckets lose little time
         to latency; small ones leave early, and fit into a cache.
@@ -33,9 +31,8 @@ class GradientSum:
     S. Li et al., "PyTorch distributed: experiences on accelerating data parallel training", 2020.
     """
 
-    def __init__(self, world: World, parameters: Iterable[Parameter], bucket_bytes: int) -> None:
+    def __init__(self, world: World, bucket_bytes: int) -> None:
         self._world = world
-        self._parameters = list(parameters)
         self._bucket_bytes = bucket_bytes
         self._learning: list[Parameter] = []
         self._buckets: list[_Bucket] = []
@@ -45,9 +42,15 @@ class GradientSum:
         self._sent: list[Pending] = []
 
     @contextmanager
-    def of_a_pass(self) -> Iterator[None]:
-        """Add, after the ``with`` block, its gradients from all ranks to what was there before."""
-        learning = [p for p in self._parameters if p.requires_grad]
+    def of_a_pass(self, parameters: Iterable[Parameter]) -> Iterator[None]:
+        """Add, after the ``with`` block, its gradients from all ranks to what was there before.
+
+        Parameters
+        ----------
+        parameters : iterable of Parameter
+            The same ones on all ranks.
+        """
+        learning = [p for p in parameters if p.requires_grad]
         if not _same(learning, self._learning):
             self._learning, self._buckets, self._home = learning, [], {}
         # What was gathered before is the same on all ranks: it must not be summed again.

@@ -69,7 +69,7 @@ class Parallel(Wrapper):
     def __init__(self, world: World, module: Module) -> None:
         super().__init__(module)
         self._world = world
-        self._gradients = GradientSum(world, module.parameters(), BUCKET_BYTES)
+        self._gradients = GradientSum(world, BUCKET_BYTES)
 
     def forward(self, *inputs: np.ndarray) -> tuple[Any, Backward]:
         count = len(inputs[0])
@@ -80,7 +80,7 @@ class Parallel(Wrapper):
         def run(grad: Any, input_grad: bool) -> Any:
             self._world.wait(counting)
             share = count / int(counts[0])
-            with self._gradients.of_a_pass():
+            with self._gradients.of_a_pass(self.parameters()):
                 gx = backward(_scaled(grad, share), input_grad)
             self._average_buffers(share)
             return gx

@@ -212,18 +212,21 @@ def check_frozen_and_free_again(world: distributed.World) -> None:
         assert (model.module.a.weight.grad is None) == frozen
         for layer in [model.module.b] if frozen else [model.module.a, model.module.b]:
             np.testing.assert_allclose(layer.weight.grad, X.mean(0, keepdims=True))
+    model.module.b = nn.Linear(2, 1)
+    backward_of(model, mine(world))
+    np.testing.assert_allclose(model.module.b.weight.grad, X.mean(0, keepdims=True))
 
 
 def check_buckets_leave_while_backward_runs(world: distributed.World) -> None:
     layers = [nn.Linear(4, 4) for _ in range(5)]
     parameters = [p for layer in layers for p in layer.parameters()]
-    gradients = GradientSum(world, parameters, bucket_bytes=80)
+    gradients = GradientSum(world, bucket_bytes=80)
     order = parameters[::-1] if world.rank == 0 else parameters
     under_way = []
     for step in range(3):
         for p in parameters:
             p.grad = None
-        with gradients.of_a_pass():
+        with gradients.of_a_pass(parameters):
             for p in order if step == 0 else parameters[::-1]:
                 p.accumulate(np.full(p.shape, world.rank + 1, p.dtype))
                 under_way.append(len(gradients._sent))

@@ -32,7 +32,8 @@ def test_ranks_train_together(folder, tmp_path):
     assert one.returncode == 0, one.stderr
     two, one = (read(tmp_path / name / "history.csv") for name in ("two", "one"))
     assert two["epoch"].tolist() == [1, 2, 3]
-    for column in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
+    measured = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    for column in ("images", *measured):
         np.testing.assert_allclose(two[column][:2], one[column], rtol=0, atol=1e-5)
 
 

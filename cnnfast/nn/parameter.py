@@ -33,6 +33,9 @@ class Parameter:
     requires_grad : bool
     version : int
         Raised by every change of ``data``.
+    on_gradient : callable or None
+        Called with the parameter after each `accumulate`; who sums gradients over several processes
+        sends them off then, while the rest of the backward pass runs.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class Parameter:
         self._fill: Callable[[np.ndarray], object] | None = None
         self.requires_grad = requires_grad
         self.version = 0
+        self.on_gradient: Callable[[Parameter], None] | None = None
         self._grad: np.ndarray | None = None
         self._lock = threading.Lock()
         self._packed: dict[Hashable, tuple[int, Any]] = {}
@@ -122,6 +126,8 @@ class Parameter:
                 self._grad = gradient
             else:
                 self._grad += gradient
+        if self.on_gradient is not None:
+            self.on_gradient(self)
 
     def assign(self, array: np.ndarray) -> None:
         """Set ``data`` to a copy of `array`, which must have its shape and dtype."""

@@ -1,0 +1,50 @@
+"""How Sphinx builds the site: python -m sphinx -W -b html docs build/docs"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+
+import cnnfast
+
+project = "cnnfast"
+author = "The cnnfast developers"
+version = release = cnnfast.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say what arguments are
+numpydoc_show_class_members = False  # autodoc lists them, where the page asks for it
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "furo"
+html_title = f"cnnfast {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+
+def setup(app: Sphinx) -> None:
+    # Formulas become MathML, which browsers draw themselves: no script, and nothing to download.
+    app.add_html_math_renderer("mathml", (_in_line, None), (_on_its_own, None))
+    app.config.html_math_renderer = "mathml"
+
+
+def _in_line(writer: nodes.NodeVisitor, node: nodes.math) -> None:
+    writer.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _on_its_own(writer: nodes.NodeVisitor, node: nodes.math_block) -> None:
+    writer.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode

@@ -22,6 +22,7 @@ extensions = [
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 default_role = "py:obj"
+highlight_language = "none"  # of blocks that do not say theirs
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what arguments are
 numpydoc_show_class_members = False  # autodoc lists them, where the page asks for it
@@ -29,6 +30,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"cnnfast {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

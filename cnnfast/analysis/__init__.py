@@ -1,13 +1,33 @@
-"""What networks cost: parameters, memory, multiply-adds, and what each value sees of the image.
+"""What networks cost, and what they see.
 
-ledger.py            the sums, layer by layer and in all
+ledger.py            parameters, memory and multiply-adds, layer by layer and in all
 memory.py            which values are stored, and how many at once
 multiply_adds.py     of each kind of layer
 receptive_field.py   of each kind of layer
 wrappers.py          which layer a module is about
 table.py             the ledger as text
+times.py             seconds that each layer takes
+activations.py       what a layer makes of an image
+saliency.py          which pixels a score depends on
+mistakes.py          which classes are taken for which, and which images
+plots/               all of it drawn (extra ``plot``)
 """
 
+from cnnfast.analysis.activations import activations
 from cnnfast.analysis.ledger import Row, Summary, summary
+from cnnfast.analysis.mistakes import Mistakes, confusion_matrix, worst_mistakes
+from cnnfast.analysis.saliency import saliency
+from cnnfast.analysis.times import LayerTime, layer_times
 
-__all__ = ["Row", "Summary", "summary"]
+__all__ = [
+    "LayerTime",
+    "Mistakes",
+    "Row",
+    "Summary",
+    "activations",
+    "confusion_matrix",
+    "layer_times",
+    "saliency",
+    "summary",
+    "worst_mistakes",
+]

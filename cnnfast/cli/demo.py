@@ -12,7 +12,6 @@ from cnnfast.cli.learning import Epoch, Learning, Recipe, bar, percent
 from cnnfast.cli.race import UnequalError, race_kernels, table
 from cnnfast.cli.tasks import Task
 from cnnfast.data import Dataset, digits
-from cnnfast.functional import softmax
 from cnnfast.training import predict_scores
 
 # Without shifts and weight decay the test accuracy is a point lower: 5,000 images are few.
@@ -68,21 +67,20 @@ def _draw(
     folder: Path, learning: Learning, dataset: Dataset, history: list[tuple[Epoch, float]]
 ) -> list[Path]:
     """Save the pictures, and give their paths."""
-    from cnnfast.cli import pictures
+    from cnnfast.analysis import plots
 
+    tested = dataset.test_images, dataset.test_labels
     scores = predict_scores(learning.model, dataset.test_images)
+    curves = {
+        "train_loss": [epoch.training.loss for epoch, _ in history],
+        "train_accuracy": [epoch.training.accuracy for epoch, _ in history],
+        "validation_accuracy": [accuracy for _, accuracy in history],
+    }
     figures = {
-        "training.png": pictures.training_curve(
-            [epoch.training.loss for epoch, _ in history],
-            {
-                "while learning": [epoch.training.accuracy for epoch, _ in history],
-                "on the test digits": [accuracy for _, accuracy in history],
-            },
-        ),
-        "filters.png": pictures.filters(learning.model.state_dict()["conv1.weight"]),
-        "predictions.png": pictures.predictions(
-            dataset.test_images, dataset.test_labels, softmax(scores)
-        ),
+        "training.png": plots.training_curves(curves),
+        "filters.png": plots.filters(learning.model.state_dict()["conv1.weight"]),
+        "predictions.png": plots.predictions(*tested, scores),
+        "mistakes.png": plots.worst_mistakes(*tested, scores),
     }
     for name, figure in figures.items():
         figure.savefig(folder / name)

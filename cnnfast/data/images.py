@@ -51,7 +51,7 @@ def load_image(path: str | os.PathLike[str], channels: int = 3) -> np.ndarray:
     >>> image.shape, image[0, 0].tolist()
     ((2, 4, 3), [255, 0, 7])
     """
-    image_module = _pillow("load_image")
+    image_module = image_library("load_image")
     from PIL import ImageOps
 
     if channels not in _MODES:
@@ -101,7 +101,7 @@ def center_square(image: np.ndarray, size: int, shorter: int) -> np.ndarray:
     >>> center_square(np.zeros((600, 400, 3), np.uint8), 224, 256).shape
     (224, 224, 3)
     """
-    image_module = _pillow("center_square")
+    image_module = image_library("center_square")
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise TypeError(f"center_square: image must be an array of uint8, got {found}")
@@ -169,7 +169,8 @@ def imagenet_preprocess(
     return scaled
 
 
-def _pillow(function: str) -> ModuleType:
+def image_library(function: str) -> ModuleType:
+    """Import Pillow for a function of this name."""
     try:
         from PIL import Image
     except ImportError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from cnnfast.data.dataset import Dataset
 from cnnfast.data.idx import read_idx
 
 _SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -17,18 +17,6 @@ _NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-
-
-class Dataset(NamedTuple):
-    """Images and labels to learn from, and others to test with.
-
-    Images are float32 (N, C, H, W) in [0, 1], labels int64 (N,).
-    """
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
 
 
 def mnist(root: str | os.PathLike[str]) -> Dataset:

@@ -26,6 +26,8 @@ class Optimizer:
     Attributes
     ----------
     lr : float
+    initial_lr : float or None
+        What the schedules start from: the rate when the first of them was made.
     params : list of Parameter
     state : list of dict
         What is remembered of each parameter; empty before its first step.
@@ -54,6 +56,7 @@ class Optimizer:
         if len({id(parameter) for parameter in self.params}) < len(self.params):
             raise ValueError(f"{self._name}: params holds a parameter twice")
         self.lr = self._checked("lr", lr)
+        self.initial_lr: float | None = None
         self.state: list[dict[str, Any]] = [{} for _ in self.params]
 
     def step(self) -> None:

@@ -9,26 +9,46 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfast.nn import Module
+from cnnfast.nn.moment import Moment
 from cnnfast.optim import Optimizer
+from cnnfast.training.non_finite import blame, spoilt_gradient
 
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 class Progress(NamedTuple):
     """How an epoch went so far: means over its images, each as it was when its turn came."""
 
-    loss: float
-    accuracy: float
-    images: int
-    batches: int
+    loss: float = 0.0
+    accuracy: float = 0.0
+    images: int = 0
+    batches: int = 0
+
+    def after(self, loss: float, accuracy: float, images: int) -> Progress:
+        """Give the progress after one more batch, of which these are the means."""
+        total = self.images + images
+        share = images / total
+        return Progress(
+            self.loss + (loss - self.loss) * share,
+            self.accuracy + (accuracy - self.accuracy) * share,
+            total,
+            self.batches + 1,
+        )
+
+
+_NONE = Progress(math.nan, math.nan)
 
 
 def train_epoch(
     model: Module,
-    loader: Iterable[tuple[np.ndarray, np.ndarray]],
+    loader: Batches,
     criterion: Criterion,
     optimizer: Optimizer,
     on_batch: Callable[[Progress], None] | None = None,
+    *,
+    before_step: Callable[[], None] | None = None,
+    progress: Progress | None = None,
 ) -> Progress:
     """Take one optimizer step for each batch.
 
@@ -45,16 +65,22 @@ def train_epoch(
         Over the parameters of `model`.
     on_batch : callable, optional
         Called after each step with the `Progress` so far. What it raises ends the epoch.
+    before_step : callable, optional
+        Called before each step, when the gradients are there: to clip them, for instance.
+    progress : Progress, optional
+        Of an epoch that was interrupted, of which `loader` gives the rest.
 
     Returns
     -------
     Progress
-        Of the whole epoch; loss and accuracy are NaN if there were no images.
+        Of the whole epoch. The accuracy is NaN if the labels are not integers, one for each
+        image (or pixel); loss and accuracy are NaN if there were no images.
 
     Raises
     ------
     FloatingPointError
-        The loss is infinite or NaN. The parameters are those of the step before.
+        The loss or a gradient is infinite or NaN; the message says in which layer that began.
+        Parameters, statistics and random generators are those of the step before.
 
     Examples
     --------
@@ -69,30 +95,69 @@ def train_epoch(
     >>> second.loss < first.loss, second.images, second.batches
     (True, 64, 8)
     """
-    total, right, images, batches = 0.0, 0, 0, 0
-    for x, labels in loader:
-        if not len(x):
+    progress = progress or Progress()
+    for images, labels in loader:
+        if not len(images):
             continue
-        scores, backward = model.forward(x)
+        before = Moment(model)
+        scores, backward = model.forward(images)
         loss, gradient = criterion(scores, labels)
-        if not math.isfinite(loss):
+        if math.isfinite(loss):
+            backward(gradient, input_grad=False)
+            if before_step is not None:
+                before_step()
+            spoilt = spoilt_gradient(model)
+        else:
+            spoilt = f"the loss is {loss}"
+        if spoilt:
+            optimizer.zero_grad()
+            cause = blame(model, images, before)
             raise FloatingPointError(
-                f"train_epoch: the loss of batch {batches + 1} is {loss}; with a smaller learning "
-                "rate it may stay finite"
+                f"train_epoch: batch {progress.batches + 1}: {spoilt}{cause}; the parameters are "
+                "those of the step before; with a smaller learning rate it may stay finite"
             )
-        backward(gradient, input_grad=False)
         optimizer.step()
         optimizer.zero_grad()
-
-        total += loss * len(x)
-        right += int((scores.argmax(axis=1) == labels).sum())
-        images += len(x)
-        batches += 1
+        progress = progress.after(float(loss), _accuracy(scores, labels), len(images))
         if on_batch is not None:
-            on_batch(Progress(total / images, right / images, images, batches))
-    if not images:
-        return Progress(math.nan, math.nan, 0, 0)
-    return Progress(total / images, right / images, images, batches)
+            on_batch(progress)
+    return progress if progress.images else _NONE
+
+
+def validate(model: Module, loader: Batches, criterion: Criterion) -> Progress:
+    """Give the mean loss and accuracy over the batches of a loader, without learning.
+
+    Parameters
+    ----------
+    model, loader, criterion
+        As for `train_epoch`.
+
+    Returns
+    -------
+    Progress
+        As of `train_epoch`.
+
+    Examples
+    --------
+    >>> from cnnfast import nn
+    >>> batches = [(np.array([[1.0, 0.0]]), np.array([0])), (np.array([[1.0, 0.0]]), np.array([1]))]
+    >>> validate(nn.Flatten(), batches, nn.HingeLoss())
+    Progress(loss=1.0, accuracy=0.5, images=2, batches=2)
+    """
+    progress = Progress()
+    for images, labels in loader:
+        if len(images):
+            scores = model(images)
+            loss, _ = criterion(scores, labels)
+            progress = progress.after(float(loss), _accuracy(scores, labels), len(images))
+    return progress if progress.images else _NONE
+
+
+def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Give the share of labels that have the highest score, or NaN if they are not classes."""
+    if labels.dtype.kind not in "iu" or labels.shape != (len(scores), *scores.shape[2:]):
+        return math.nan
+    return float((scores.argmax(axis=1) == labels).mean())
 
 
 def predict_scores(model: Module, images: np.ndarray, batch_size: int = 256) -> np.ndarray:

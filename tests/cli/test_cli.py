@@ -15,7 +15,7 @@ import pytest
 
 import cnnfast
 from cnnfast import data
-from cnnfast.cli import demo, main, pictures, race, train
+from cnnfast.cli import demo, main, race, train
 from cnnfast.io import load_weights
 from tests.data.test_idx import encode
 from tests.data.test_mnist import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
@@ -364,9 +364,9 @@ def test_demo(capsys):
     assert len(epochs) == 2
     assert lines.index(epochs[-1]) < lines.index(accuracy) < lines.index(table)
 
-    names = ["training.png", "filters.png", "predictions.png"]
+    names = ["training.png", "filters.png", "predictions.png", "mistakes.png"]
     paths = [Path("some/where", name) for name in names]
-    assert [line.strip() for line in lines[-3:]] == list(map(str, paths))
+    assert [line.strip() for line in lines[-4:]] == list(map(str, paths))
     assert sorted(paths[0].parent.iterdir()) == sorted(paths)
     for path in paths:
         assert path.read_bytes().startswith(PNG)
@@ -423,13 +423,6 @@ def test_progress_bars_where_somebody_watches(folder, monkeypatch, capsys):
     assert LAST_LINE.fullmatch(captured.out.splitlines()[-1])
 
 
-def test_pictures_of_a_network_without_mistakes():
-    images, labels = data.digits()[2:]
-    chances = np.eye(10, dtype=np.float32)[labels]
-    pictures.predictions(images[:5], labels[:5], chances[:5]).savefig("few.png")
-    assert Path("few.png").read_bytes().startswith(PNG)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("checkout_on_path")
 def test_the_whole_demo():
@@ -438,4 +431,4 @@ def test_the_whole_demo():
     assert (run.returncode, err) == (0, "")
     (accuracy,) = re.findall(r"^test accuracy (\S+) %$", out, re.M)
     assert float(accuracy) >= 97
-    assert len(list(Path("cnnfast-demo").iterdir())) == 3
+    assert len(list(Path("cnnfast-demo").iterdir())) == 4

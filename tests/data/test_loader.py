@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfast.data import DataLoader
@@ -34,6 +34,7 @@ def test_in_order_one_by_one_by_default():
     assert epoch(DataLoader(*make(3))) == [[0], [1], [2]]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     count=st.integers(0, 40),
     batch_size=st.integers(1, 45),
@@ -146,3 +147,43 @@ def test_batch_size_may_be_a_numpy_integer():
 def test_seed_must_be_a_seed(seed, error):
     with pytest.raises(error, match=f"DataLoader: seed {seed} is not a seed"):
         DataLoader(*make(2), shuffle=True, seed=seed)
+
+
+@pytest.mark.parametrize(("name", "least"), [("workers", 0), ("prefetch", 1)])
+def test_threads_are_a_number(name, least):
+    with pytest.raises(ValueError, match=f"DataLoader: {name} must be at least {least}, found -1"):
+        DataLoader(*make(2), **{name: -1})
+    with pytest.raises(TypeError, match=f"DataLoader: {name} must be an integer, found 1.5"):
+        DataLoader(*make(2), **{name: 1.5})
+
+
+def test_transform():
+    with pytest.raises(TypeError, match="DataLoader: transform must be callable, found 'flip'"):
+        DataLoader(*make(2), transform="flip")
+    draws = []
+
+    def negative(images, rng):
+        draws.append(rng.random())
+        images *= -1  # a copy, which may be changed
+        return images
+
+    images, labels = make(5)
+    loader = DataLoader(images, labels, 2, transform=negative, seed=0)
+    for _ in range(2):
+        batches = [batch_images for batch_images, _ in loader]
+        np.testing.assert_array_equal(np.concatenate(batches), -make(5)[0])
+    assert len(set(draws)) == 6  # other draws for each batch, and each epoch
+
+
+def test_orders_are_permutations_from_the_generator():
+    loader, rng = DataLoader(*make(50), 50, shuffle=True, seed=3), np.random.default_rng(3)
+    for _ in range(3):
+        assert flat(epoch(loader)) == rng.permutation(50).tolist()
+
+
+def test_a_transform_leaves_the_order_alone():
+    plain, transformed = (
+        DataLoader(*make(50), 8, shuffle=True, seed=3, transform=transform)
+        for transform in (None, lambda images, rng: images)
+    )
+    assert epoch(plain) == epoch(transformed)

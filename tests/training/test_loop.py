@@ -106,7 +106,10 @@ def test_a_loss_that_is_not_finite_changes_nothing(digits):
     model = models.lenet5()
     optimizer = optim.SGD(model.parameters(), lr=0.01)
     states = []
-    with pytest.raises(FloatingPointError, match=r"the loss of batch 3 is nan; .* learning rate"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"batch 3: the loss is nan, first of all the images .* learning rate",
+    ):
         train_epoch(
             model,
             data.DataLoader(spoilt, labels[:96], batch_size=32),

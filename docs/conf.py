@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
 import cnnfast
+
+_FILES = re.compile(r"\s*(\w+(\.py|/)  |(model )?-> )")
 
 project = "cnnfast"
 author = "The cnnfast developers"
@@ -40,6 +44,21 @@ def setup(app: Sphinx) -> None:
     # Formulas become MathML, which browsers draw themselves: no script, and nothing to download.
     app.add_html_math_renderer("mathml", (_in_line, None), (_on_its_own, None))
     app.config.html_math_renderer = "mathml"
+    app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-docstring", _leave_out_files)
+
+
+def _skip(app: Sphinx, what: str, name: str, value: object, *rest: object) -> bool | None:
+    """Leave out the fields of named tuples: the docstring of the tuple describes them."""
+    return True if str(value.__doc__).startswith("Alias for field number") else None
+
+
+def _leave_out_files(
+    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Leave out what a module's docstring says of its files, to those who read them."""
+    if what == "module":
+        lines[:] = [line for line in lines if not _FILES.match(line)]
 
 
 def _in_line(writer: nodes.NodeVisitor, node: nodes.math) -> None:

@@ -15,20 +15,32 @@ from cnnfast.cli.arguments import parser
 
 
 class CommandError(Exception):
-    """What the person who typed the command did or can do something about, in one line."""
+    """What the person who typed the command did or can do something about, in one line.
+
+    Parameters
+    ----------
+    message : str
+    code : int
+        The exit code.
+    """
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default the program's own, and return its exit code.
 
-    0 if all went well, 2 for bad input of any kind, 130 after ctrl-C.
+    0 if all went well, 1 for a network that is not as good as asked for, 2 for bad input of any
+    kind, 3 for a training that diverged, 130 after ctrl-C.
     """
     options = parser().parse_args(argv)
     try:
         importlib.import_module(f"cnnfast.cli.{options.command}").run(options)
         sys.stdout.flush()
     except CommandError as error:
-        return _fail(2, f"error: {error}")
+        return _fail(error.code, f"error: {error}")
     except BrokenPipeError:  # `cnnfast train ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

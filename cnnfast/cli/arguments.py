@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 from cnnfast._version import version
+from cnnfast.cli.settings import add_train
+from cnnfast.cli.values import integer, number, shape
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,56 +29,29 @@ def parser() -> argparse.ArgumentParser:
     _add_seed(demo)
     _add_out(demo, "pictures", Path("cnnfast-demo"))
 
-    train = _add(commands, "train", "train a network on MNIST, or on another set in such files")
-    train.add_argument(
-        "--model",
-        default="lenet5",
-        metavar="NAME",
-        help="a network of cnnfast.models; all but LeNet-5 see images of 28x28 in a frame that "
-        "makes them 32x32 (default: %(default)s)",
+    evaluate = _add(commands, "evaluate", "tell how well a network that was trained does")
+    evaluate.add_argument("run", type=Path, metavar="RUN", help="the folder that train wrote")
+    evaluate.add_argument(
+        "--data", metavar="DIR", help="test images of another set (default: of the run's)"
     )
-    train.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder with the four IDX files, gzip'd or not",
+    evaluate.add_argument(
+        "--best", action="store_true", help="take the best checkpoint, not the last epoch"
     )
-    train.add_argument(
-        "--epochs",
-        type=_integer(1),
-        default=10,
-        metavar="N",
-        help="passes over the training images (default: %(default)s)",
+    evaluate.add_argument(
+        "--at-least",
+        type=number(0),
+        metavar="PERCENT",
+        help="end with exit code 1 if the accuracy is less",
     )
-    train.add_argument(
-        "--batch-size",
-        type=_integer(1),
-        default=64,
-        metavar="N",
-        help="images in a step (default: %(default)s)",
-    )
-    train.add_argument(
-        "--lr",
-        type=_positive,
-        default=0.05,
-        metavar="RATE",
-        help="learning rate of the first epoch, from which it falls to 0 (default: %(default)s)",
-    )
-    _add_seed(train)
-    train.add_argument(
-        "--threads",
-        type=_integer(1, 1024),
-        metavar="N",
-        help="for the compiled kernels (default: the processors this process may use)",
-    )
-    _add_out(train, "weights", Path("cnnfast-train"))
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+
+    add_train(_add(commands, "train", "train a network on images of one's own, or a known set"))
 
     summary = _add(commands, "summary", "list what a network's layers cost: memory, multiply-adds")
     summary.add_argument("model", metavar="MODEL", help="a network's name, or an ONNX file")
     summary.add_argument(
         "--input",
-        type=_shape,
+        type=shape,
         required=True,
         metavar="C,H,W",
         help="shape of an image, such as 3,224,224",
@@ -107,14 +80,14 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     )
     predict.add_argument(
         "--top",
-        type=_integer(1),
+        type=integer(1),
         default=5,
         metavar="N",
         help="how many classes to show (default: %(default)s)",
     )
     predict.add_argument(
         "--size",
-        type=_integer(1, 65536),
+        type=integer(1, 65536),
         metavar="N",
         help="side of the square from the middle of the image (default: what the network is for)",
     )
@@ -138,33 +111,8 @@ def _add_out(command: argparse.ArgumentParser, what: str, default: Path) -> None
 def _add_seed(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seed",
-        type=_integer(0),
+        type=integer(0),
         default=0,
         metavar="N",
         help="where the first weights and the order of the images come from (default: %(default)s)",
     )
-
-
-def _integer(least: int, most: float = math.inf) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        value = int(text)
-        if not least <= value <= most:
-            bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"must be {bound}, got {text}")
-        return value
-
-    return integer
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(map(_integer(1), text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be like 3,224,224, got {text}") from None
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be greater than 0 and finite, got {text}")
-    return value

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cnnfast._config import config
 from cnnfast.cli import CommandError
-from cnnfast.cli.learning import Epoch, Learning, Recipe, bar, percent
+from cnnfast.cli.datasets import Data
+from cnnfast.cli.learning import Learning, percent
 from cnnfast.cli.race import UnequalError, race_kernels, table
+from cnnfast.cli.settings import Settings
 from cnnfast.cli.tasks import Task
 from cnnfast.data import Dataset, digits
-from cnnfast.training import predict_scores
+from cnnfast.training import History, predict_scores
+from cnnfast.training.bar import bar
 
 # Without shifts and weight decay the test accuracy is a point lower: 5,000 images are few.
-RECIPE = Recipe(epochs=12, batch_size=32, lr=0.03, weight_decay=0.001, shift=2)
+SETTINGS = Settings(epochs=12, batch_size=32, lr=0.03, weight_decay=0.001, shift=2)
 
 
 def run(options: argparse.Namespace) -> None:
     _require_extra()
     options.out.mkdir(parents=True, exist_ok=True)
     dataset = digits()
-    learning = Learning(dataset, RECIPE._replace(seed=options.seed))
+    learning = Learning(Data.of(dataset), replace(SETTINGS, seed=options.seed))
     _introduce(learning, dataset)
-
-    history = []
-    for epoch in learning.epochs():
-        accuracy = learning.test()
-        learning.print_epoch(epoch, accuracy)
-        history.append((epoch, accuracy))
-    print(f"\ntest accuracy {percent(accuracy)}\n", flush=True)
+    history = learning.fit()
+    print(f"\ntest accuracy {percent(history['validation_accuracy'][-1])}\n", flush=True)
 
     pictures = _draw(options.out, learning, dataset, history)
     print("How much faster the compiled kernels are, measured here and now:\n", flush=True)
@@ -63,21 +62,14 @@ def _introduce(learning: Learning, dataset: Dataset) -> None:
     )
 
 
-def _draw(
-    folder: Path, learning: Learning, dataset: Dataset, history: list[tuple[Epoch, float]]
-) -> list[Path]:
+def _draw(folder: Path, learning: Learning, dataset: Dataset, history: History) -> list[Path]:
     """Save the pictures, and give their paths."""
     from cnnfast.analysis import plots
 
     tested = dataset.test_images, dataset.test_labels
     scores = predict_scores(learning.model, dataset.test_images)
-    curves = {
-        "train_loss": [epoch.training.loss for epoch, _ in history],
-        "train_accuracy": [epoch.training.accuracy for epoch, _ in history],
-        "validation_accuracy": [accuracy for _, accuracy in history],
-    }
     figures = {
-        "training.png": plots.training_curves(curves),
+        "training.png": plots.training_curves(history.to_dict()),
         "filters.png": plots.filters(learning.model.state_dict()["conv1.weight"]),
         "predictions.png": plots.predictions(*tested, scores),
         "mistakes.png": plots.worst_mistakes(*tested, scores),

@@ -2,169 +2,266 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from cnnfast.cli import CommandError
+from cnnfast.cli.datasets import Data
 from cnnfast.cli.networks import maker
-from cnnfast.data import DataLoader, Dataset
+from cnnfast.cli.settings import Settings
+from cnnfast.data import DataLoader
+from cnnfast.data.transforms import (
+    Compose,
+    Cutout,
+    Normalize,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Transform,
+)
+from cnnfast.models import from_pattern
 from cnnfast.nn import CrossEntropyLoss, Module
-from cnnfast.optim import SGD
-from cnnfast.training import Progress, evaluate, train_epoch
+from cnnfast.optim import (
+    SGD,
+    Adam,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    Optimizer,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
+from cnnfast.training import Callback, Checkpoints, EarlyStopping, History, Trainer
 
 # Of all networks only this one is for the 28x28 of MNIST. Others halve images up to five times.
 LENET, SIDE = "lenet5", 32
-
-
-class Recipe(NamedTuple):
-    """How to train: SGD, with a learning rate that falls in equal steps, epoch by epoch, to 0.
-
-    With `shift`, each batch is moved by up to so many pixels in either direction: more to learn
-    from where images are few.
-    """
-
-    epochs: int
-    batch_size: int
-    lr: float
-    seed: int = 0
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    shift: int = 0
-
-
-class Epoch(NamedTuple):
-    """An epoch that has run."""
-
-    number: int
-    training: Progress
-    seconds: float
+TEST_BATCH = 256
+DIVERGED = 3  # exit code
 
 
 class Learning:
-    """A fresh network and its training: everything random follows from the recipe's seed.
-
-    Images of fewer than 32 rows or columns get as many zeros around them as are missing, except
-    for LeNet-5.
+    """A fresh network and its training: everything random follows from the seed.
 
     Parameters
     ----------
-    dataset : Dataset
-    recipe : Recipe
-    name : str
-        Of a function of `cnnfast.models`.
+    dataset : Data
+    settings : Settings
+    checkpoints : Checkpoints, optional
+    callbacks : iterable of Callback
 
     Attributes
     ----------
     model : Module
-    dataset : Dataset
-        As the network sees it.
+    train, test : DataLoader
+    trainer : Trainer
 
     Raises
     ------
     CommandError
-        There are no images, no such network, or it cannot take them.
+        There is no such network, it cannot take the images, or settings do not fit together.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, name: str = LENET) -> None:
-        for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
-            if not len(images):
-                raise CommandError(f"there are no images to {part} with")
-        seeds = np.random.SeedSequence(recipe.seed).spawn(3)
-        weights, order, self._shifts = map(np.random.default_rng, seeds)
-        self.dataset = dataset if name == LENET else _padded(dataset)
-        self.recipe = recipe
-        self.model = _fresh(name, self.dataset, weights).train()
-        self._loader = DataLoader(
-            self.dataset.train_images,
-            self.dataset.train_labels,
-            recipe.batch_size,
+    def __init__(
+        self,
+        dataset: Data,
+        settings: Settings,
+        checkpoints: Checkpoints | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
+        self.settings = settings
+        weights, order = map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(2))
+        self.test = test_loader(dataset, settings)
+        self.model = fresh_network(dataset, settings, self.test, weights)
+        transforms = _augmentation(dataset, settings) + _preparation(dataset, settings)
+        self.train = DataLoader(
+            dataset.train_images,
+            dataset.train_labels,
+            settings.batch_size,
             shuffle=True,
             seed=order,
+            transform=Compose(transforms) if transforms else None,
+            workers=_workers(dataset, settings, bool(transforms)),
+        )
+        optimizer = _optimizer(self.model, settings)
+        schedule = _schedule(optimizer, settings, len(self.train))
+        stopping = []
+        if settings.early_stopping is not None:
+            stopping.append(EarlyStopping("validation_accuracy", settings.early_stopping))
+        self.trainer = Trainer(
+            self.model.train(),
+            optimizer,
+            CrossEntropyLoss(label_smoothing=settings.label_smoothing),
+            schedule=schedule,
+            schedule_every="epoch" if isinstance(schedule, ReduceLROnPlateau) else "step",
+            clip_norm=settings.clip_norm,
+            checkpoints=checkpoints,
+            callbacks=[*stopping, EpochLines(), *callbacks],
         )
 
-    def epochs(self) -> Iterator[Epoch]:
-        """Train, an epoch for each item, with a progress bar where there is a terminal."""
-        recipe = self.recipe
-        criterion = CrossEntropyLoss()
-        optimizer = SGD(
-            self.model.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-        )
-        for number in range(1, recipe.epochs + 1):
-            optimizer.lr = recipe.lr * (1 - (number - 1) / recipe.epochs)
-            start = time.perf_counter()
-            title = f"epoch {number}/{recipe.epochs}"
-            with bar(len(self.dataset.train_images), title, " images") as shown:
-                try:
-                    training = train_epoch(
-                        self.model, self._batches(), criterion, optimizer, _updating(shown)
-                    )
-                except FloatingPointError as error:
-                    raise CommandError(f"epoch {number}: {error}") from error
-            yield Epoch(number, training, time.perf_counter() - start)
+    def fit(self, resume: bool = False) -> History:
+        """Train, with a line for each epoch, and a progress bar where there is a terminal."""
+        try:
+            return self.trainer.fit(self.train, self.test, self.settings.epochs, resume)
+        except FloatingPointError as error:
+            raise CommandError(str(error), DIVERGED) from error
+        except (ImportError, TypeError, ValueError) as error:
+            raise CommandError(str(error)) from error
 
-    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        most = self.recipe.shift
-        for images, labels in self._loader:
-            if most:
-                # Around the edge, which in these images is background on all sides.
-                images = np.roll(images, self._shifts.integers(-most, most + 1, 2), axis=(2, 3))
-            yield images, labels
 
-    def test(self) -> float:
-        """Give the accuracy on the test images."""
-        return evaluate(self.model, self.dataset.test_images, self.dataset.test_labels)
+class EpochLines(Callback):
+    """Prints what remains of an epoch when its bar is gone."""
 
-    def print_epoch(self, epoch: Epoch, test_accuracy: float) -> None:
-        """Print what remains of an epoch when its bar is gone."""
-        width = len(str(self.recipe.epochs))
-        rate = epoch.training.images / epoch.seconds
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self._start = time.perf_counter(), trainer.history.epochs
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        last = {column: trainer.history[column][-1] for column in trainer.history}
+        start, before = self._start
+        seconds = time.perf_counter() - start
+        left = seconds / (trainer.epoch - before) * (trainer.epochs - trainer.epoch)
         print(
-            f"epoch {epoch.number:{width}}/{self.recipe.epochs}   {_figures(epoch.training)}   "
-            f"test {percent(test_accuracy)}   {rate:,.0f} images/s",
+            f"epoch {trainer.epoch:{len(str(trainer.epochs))}}/{trainer.epochs}   "
+            f"loss {last['train_loss']:.4f}   accuracy {percent(last['train_accuracy'])}   "
+            f"test {percent(last['validation_accuracy'])}   "
+            f"{last['images'] / last['seconds']:,.0f} images/s   {_clock(left)} left",
             flush=True,
         )
 
 
-def _padded(dataset: Dataset) -> Dataset:
-    """Put zeros around images that are too small."""
-    missing = [max(0, SIDE - side) for side in dataset.train_images.shape[2:]]
-    around = [(0, 0), (0, 0), *((n // 2, n - n // 2) for n in missing)]
-    return dataset._replace(
-        train_images=np.pad(dataset.train_images, around),
-        test_images=np.pad(dataset.test_images, around),
-    )
+# ---------------------------------------------------------------------------- the network
 
 
-def _fresh(name: str, dataset: Dataset, rng: np.random.Generator) -> Module:
-    """Make the network of that name for a data set; see whether it takes its images."""
-    one = dataset.train_images[:1]
-    classes = int(max(dataset.train_labels.max(), dataset.test_labels.max())) + 1
-    model = maker(name)(classes, one.shape[1], rng=rng)
+def fresh_network(
+    dataset: Data, settings: Settings, test: DataLoader, rng: np.random.Generator
+) -> Module:
+    """Make the network for a data set; see whether it takes its images."""
+    name, classes = settings.model, len(dataset.classes)
+    one = DataLoader(dataset.test_images[:1], np.zeros(1, int), transform=test.transform)
     try:
-        model(one)
+        ((image, _),) = one
+        if name.startswith("INPUT"):
+            return from_pattern(name, image.shape[1:], classes, rng=rng, dtype=image.dtype)
+        model = maker(name)(classes, image.shape[1], rng=rng, dtype=image.dtype)
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    try:
+        model(image)
     except ValueError as error:
-        height, width = one.shape[2:]
+        height, width = image.shape[2:]
         raise CommandError(f"{name} is not for images of {height}x{width}: {error}") from error
     return model
 
 
-def _updating(shown: Any) -> Callable[[Progress], None] | None:
-    if shown is None:
-        return None
+def weights_name(settings: Settings) -> str:
+    """Give the name of the file with what a network has learned."""
+    return "pattern.npz" if settings.model.startswith("INPUT") else f"{settings.model}.npz"
 
-    def update(progress: Progress) -> None:
-        shown.set_postfix_str(_figures(progress), refresh=False)
-        shown.update(progress.images - shown.n)
 
-    return update
+# ---------------------------------------------------------------------------- the batches
+
+
+def test_loader(dataset: Data, settings: Settings) -> DataLoader:
+    """Give the batches to test with."""
+    transforms = _preparation(dataset, settings)
+    return DataLoader(
+        dataset.test_images,
+        dataset.test_labels,
+        TEST_BATCH,
+        transform=Compose(transforms) if transforms else None,
+        workers=_workers(dataset, settings, bool(transforms)),
+    )
+
+
+def _augmentation(dataset: Data, settings: Settings) -> list[Transform]:
+    height, width = dataset.train_images.shape[2:]
+    found: list[Transform] = []
+    if settings.shift:
+        if height != width:
+            raise CommandError(f"--shift needs square images, these are {height}x{width}")
+        found.append(RandomCrop(height, padding=settings.shift))
+    if settings.flip:
+        found.append(RandomHorizontalFlip())
+    if settings.cutout:
+        found.append(Cutout(settings.cutout))
+    return found
+
+
+def _preparation(dataset: Data, settings: Settings) -> list[Transform]:
+    """What training and test images undergo alike."""
+    shape = dataset.train_images.shape
+    found: list[Transform] = []
+    if settings.normalize:
+        found.append(Normalize(settings.mean or (), settings.std or ()))
+    elif getattr(dataset.train_images, "dtype", None) == np.uint8:
+        found.append(Normalize([0.0] * shape[1], [1.0] * shape[1]))
+    if settings.model != LENET and min(shape[2:]) < SIDE:
+        found.append(_frame)
+    return found
+
+
+def _frame(images: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Put zeros around images that are too small."""
+    missing = [max(0, SIDE - side) for side in images.shape[2:]]
+    return np.pad(images, [(0, 0), (0, 0), *((n // 2, n - n // 2) for n in missing)])
+
+
+def _workers(dataset: Data, settings: Settings, transformed: bool) -> int:
+    if settings.workers is not None:
+        return settings.workers
+    return int(transformed or not isinstance(dataset.train_images, np.ndarray))
+
+
+# ---------------------------------------------------------------------------- the rate
+
+
+def _optimizer(model: Module, settings: Settings) -> Optimizer:
+    if settings.optimizer == "adam":
+        return Adam(model.parameters(), settings.lr, weight_decay=settings.weight_decay)
+    return SGD(
+        model.parameters(),
+        settings.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def _schedule(
+    optimizer: Optimizer, settings: Settings, steps: int
+) -> LRScheduler | ReduceLROnPlateau | None:
+    """Give what changes the rate from step to step, of which an epoch has so many."""
+    name = settings.schedule
+    total = settings.epochs * steps
+    rising = round(settings.warm_up * steps)
+    if name in ("one-cycle", "plateau"):
+        if rising:
+            raise CommandError(f"--warm-up does not go with --schedule {name}")
+        if name == "plateau":
+            return ReduceLROnPlateau(optimizer, patience=3)
+        momentum = settings.optimizer == "adam" or settings.momentum > 0
+        return OneCycleLR(optimizer, settings.lr, total, cycle_momentum=momentum)
+    if rising >= total:
+        raise CommandError(
+            f"--warm-up {settings.warm_up:g} must be less than the {settings.epochs} epochs"
+        )
+    rest = total - rising
+    after: LRScheduler | None = None
+    if name == "linear":
+        after = LinearLR(optimizer, 1.0, 0.0, rest)
+    elif name == "cosine":
+        after = CosineAnnealingLR(optimizer, rest)
+    elif name == "step":
+        after = StepLR(optimizer, -(-rest // 3))
+    if not rising:
+        return after
+    warm_up = LinearLR(optimizer, 1 / (rising + 1), 1.0, rising)
+    return warm_up if after is None else SequentialLR(optimizer, [warm_up, after], [rising])
+
+
+# ---------------------------------------------------------------------------- text
 
 
 def percent(share: float) -> str:
@@ -172,16 +269,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _figures(progress: Progress) -> str:
-    return f"loss {progress.loss:.4f}   accuracy {percent(progress.accuracy)}"
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def bar(total: int, title: str, unit: str) -> AbstractContextManager[Any]:
-    """Show a progress bar, or give None if tqdm is not installed or nobody watches."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return nullcontext()
-    if not sys.stderr.isatty():
-        return nullcontext()
-    return tqdm(total=total, desc=title, unit=unit, leave=False, dynamic_ncols=True)
+def checkpoints_of(run: Path, settings: Settings) -> Checkpoints:
+    """Give the checkpoints of a run."""
+    return Checkpoints(
+        run / "checkpoints",
+        keep=settings.keep,
+        every_steps=settings.checkpoint_steps,
+        monitor="validation_accuracy",
+    )

@@ -10,6 +10,10 @@ from cnnfast import models
 from cnnfast.cli import CommandError
 from cnnfast.nn import Module
 
+# Sides of the images that networks were made for, by how their names begin.
+_SIDES = {"lenet5": 28, "cifar_resnet": 32, "INPUT": 32}
+IMAGENET_SIDE = 224
+
 NAMES = tuple(name for name in models.__all__ if name != "from_pattern")
 
 
@@ -40,3 +44,8 @@ def maker(name: str, is_what: str = "not") -> Callable[..., Module]:
     if name not in NAMES:
         raise CommandError(f"{name} is {is_what} one of {', '.join(NAMES)}")
     return cast("Callable[..., Module]", getattr(models, name))
+
+
+def usual_side(name: str) -> int:
+    """Give the side of the images that a network is for."""
+    return next((side for start, side in _SIDES.items() if name.startswith(start)), IMAGENET_SIDE)

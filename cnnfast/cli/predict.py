@@ -13,17 +13,15 @@ import numpy as np
 
 from cnnfast import models
 from cnnfast.cli import CommandError
-from cnnfast.cli.learning import bar, percent
-from cnnfast.cli.networks import network
+from cnnfast.cli.learning import percent
+from cnnfast.cli.networks import IMAGENET_SIDE, network, usual_side
 from cnnfast.data import center_square, imagenet_preprocess, load_image
 from cnnfast.data.images import IMAGENET_MEAN, IMAGENET_STD
 from cnnfast.functional import softmax
 from cnnfast.io import load_weights
 from cnnfast.nn import Conv2d, Module
+from cnnfast.training.bar import bar
 
-# Sides of the images that networks were made for, by how their names begin; else 224.
-SIDES = {"lenet5": 28, "cifar_resnet": 32}
-IMAGENET_SIDE = 224
 # torchvision's GoogLeNet learned from images scaled to [-1, 1].
 HALVES = (0.5, 0.5, 0.5)
 SHOWN = 3  # of the many names that may be wrong in a file
@@ -87,8 +85,7 @@ def _from_zoo(options: argparse.Namespace) -> tuple[Module, Input]:
         model = getattr(models, name)(**arguments)
     model.load_state_dict(state)
     first = next(module for module in model.modules() if isinstance(module, Conv2d))
-    side = next((side for start, side in SIDES.items() if name.startswith(start)), IMAGENET_SIDE)
-    taken = Input(first.in_channels, options.size or side, first.weight.dtype)
+    taken = Input(first.in_channels, options.size or usual_side(name), first.weight.dtype)
     return model, taken._replace(mean=HALVES, std=HALVES) if name == "googlenet" else taken
 
 

@@ -82,6 +82,10 @@ class History(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(_COLUMNS)
 
+    def to_dict(self) -> dict[str, list[float]]:
+        """Give the columns as lists."""
+        return {column: self[column].tolist() for column in self}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a CSV file: a line of names, and one for each epoch."""
         text = io.StringIO()

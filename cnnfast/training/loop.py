@@ -28,10 +28,11 @@ class Progress(NamedTuple):
     def after(self, loss: float, accuracy: float, images: int) -> Progress:
         """Give the progress after one more batch, of which these are the means."""
         total = self.images + images
-        share = images / total
+        # Rounded, what are whole numbers stay so.
+        right = round(self.accuracy * self.images, 6) + round(accuracy * images, 6)
         return Progress(
-            self.loss + (loss - self.loss) * share,
-            self.accuracy + (accuracy - self.accuracy) * share,
+            self.loss + (loss - self.loss) * images / total,
+            right / total,
             total,
             self.batches + 1,
         )

@@ -22,6 +22,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     return {
         "kinds": _kinds(trainer),
         "step": trainer.step,
+        "lr": trainer.lr,
         "progress": list(trainer.progress),
         "seconds": trainer.seconds,
         "stopped": trainer.stopped,
@@ -57,6 +58,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
         generator.bit_generator.state = state["generators"][name]
     trainer.history = History.from_rows(state["history"])
     trainer.step = int(state["step"])
+    trainer.lr = float(state["lr"])
     trainer.progress = Progress(*state["progress"])
     trainer.seconds = float(state["seconds"])
     trainer.stopped = str(state["stopped"])

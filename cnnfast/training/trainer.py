@@ -61,6 +61,8 @@ class Trainer:
         The number of the one under way, from 1, and of the last one.
     step : int
         How many steps have been taken.
+    lr : float
+        Learning rate of the last one.
     progress : Progress
         Of the epoch under way.
     seconds : float
@@ -134,6 +136,7 @@ class Trainer:
     def _clear(self) -> None:
         self.history = History()
         self.epoch = self.epochs = self.step = 0
+        self.lr = self.optimizer.lr
         self.progress = Progress()
         self.stopped = ""
         self.train: Batches = ()
@@ -248,7 +251,7 @@ class Trainer:
         self.history.append(
             epoch=self.epoch,
             step=self.step,
-            lr=self.optimizer.lr,
+            lr=self.lr,
             train_loss=self.progress.loss,
             train_accuracy=self.progress.accuracy,
             validation_loss=validation.loss,
@@ -283,6 +286,7 @@ class Trainer:
         self.progress = progress
         self.seconds = time.perf_counter() - self._start
         self.step += 1
+        self.lr = self.optimizer.lr
         if self.schedule_every == "step" and isinstance(self.schedule, LRScheduler):
             self.schedule.step()
         self._call("on_step_end")

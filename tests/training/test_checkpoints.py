@@ -382,7 +382,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 @needs_fork
 def test_killed_at_random_moments(tmp_path):
-    kill(tmp_path, EPOCHS, kills=20, timeout=60)
+    kill(tmp_path, EPOCHS, kills=12, timeout=60)
 
 
 @needs_fork

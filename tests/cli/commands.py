@@ -1,0 +1,31 @@
+"""Running commands, and what they print."""
+
+import re
+import subprocess
+import sys
+
+LAST_LINE = re.compile(r"test accuracy \d{1,3}\.\d\d %")
+EPOCH = re.compile(
+    r"epoch +\d+/\d+   loss \d+\.\d{4}   accuracy \d+\.\d\d %   "
+    r"test \d+\.\d\d %   [\d,]+ images/s   [\d:]+ left"
+)
+
+
+def python(*arguments, **options):
+    """Run a fresh interpreter with the checkout's cnnfast."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def error_line(capsys):
+    """Give what went to stderr, which must be one line."""
+    captured = capsys.readouterr().err
+    assert captured.startswith("cnnfast: ")
+    assert captured.endswith("\n")
+    assert captured.count("\n") == 1
+    return captured

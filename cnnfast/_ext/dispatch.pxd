@@ -39,12 +39,13 @@ cdef extern from "simd/kernels.h" nogil:
                              const char* m) noexcept nogil
         void (*column_products)(double* sum, double* products, const char* g, const char* x,
                                 Py_ssize_t row_step, Py_ssize_t rows, Py_ssize_t columns,
-                                const char* c, Py_ssize_t c_step, int gated) noexcept nogil
+                                const char* c, Py_ssize_t c_step, int gated,
+                                double ceiling) noexcept nogil
         void (*run_map)(char* y, const char* g, const char* x, Py_ssize_t count, const char* c,
                         Py_ssize_t c_step) noexcept nogil
         void (*column_map)(char* y, const char* g, const char* x, Py_ssize_t rows,
                            Py_ssize_t columns, const char* c, Py_ssize_t c_step,
-                           int relu) noexcept nogil
+                           int relu, double ceiling) noexcept nogil
 
     ctypedef struct cf_lrn:
         void (*square)(char* y, const char* x, Py_ssize_t count) noexcept nogil

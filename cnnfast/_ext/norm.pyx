@@ -11,7 +11,7 @@ All arrays are dense, and the images of one call are in one order.
 from cpython.buffer cimport (
     Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.math cimport sqrt
+from libc.math cimport NAN, isinf, sqrt
 
 from cnnfast._ext.dispatch cimport CF_GATE, CF_PLAIN, CF_RECTIFY, cf_norm, kernels_for
 from cnnfast._ext.images cimport Image, image
@@ -41,6 +41,7 @@ cdef struct Norm:
     double* partial     # (parts, B, C), twice
     char* coefficients  # (6, B, C): m, s, t, a of (x - m) * s + t + g * a; s, t of a gate
     int relu            # CF_PLAIN, CF_RECTIFY or CF_GATE; only of columns
+    double ceiling      # of the ReLU; NaN if it has none
 
 
 def forward(x, y, mean, var, weight, bias, double eps):
@@ -57,11 +58,11 @@ def forward(x, y, mean, var, weight, bias, double eps):
 
 def forward_moments(
     x, y, mean, var, weight, bias, double eps, bint over_batch, Py_ssize_t group, residual=None,
-    bint relu=False,
+    double ceiling=0,
 ):
     """The same with the moments of x; mean and var (B * C,), unless None, receive those.
 
-    Of channels-last images: y = max(0, y + residual) if `relu`."""
+    Of channels-last images: y + residual, from 0 to `ceiling` unless that is 0."""
     cdef Norm norm
     cdef char* m = vector(mean, True)
     cdef char* v = vector(var, True)
@@ -72,20 +73,21 @@ def forward_moments(
     with nogil:
         measure(&norm, m, v, eps)
         norm.g = added
-        norm.relu = CF_RECTIFY if relu else CF_PLAIN
+        norm.relu = CF_RECTIFY if ceiling else CF_PLAIN
+        norm.ceiling = or_none(ceiling)
         map_forward(&norm, w, b)
         release(norm.space)
 
 
 def backward(
     g, x, gx, gw, gb, mean, var, weight, double eps, bint constant, bint over_batch,
-    Py_ssize_t group, bias=None, bint relu=False,
+    Py_ssize_t group, bias=None, double ceiling=0,
 ):
     """The gradients of both, as far as gx, gw, gb are not None.
 
-    mean and var (C,) are constant, or the moments of x; if they are None, those are measured. If
-    `relu` a ReLU followed (not with constants, nor with a residual; channels-last images), and g
-    is the gradient of its output.
+    mean and var (C,) are constant, or the moments of x; if they are None, those are measured. Unless
+    `ceiling` is 0 a ReLU followed (not with constants, nor with a residual; channels-last images),
+    and g is the gradient of its output.
     """
     cdef const char* shift = vector(bias)
     cdef Norm norm
@@ -100,8 +102,8 @@ def backward(
             measure(&norm, NULL, NULL, eps)
         else:
             take(&norm, m, v, eps)
-        if relu:
-            norm.relu = CF_GATE
+        if ceiling:
+            norm.relu, norm.ceiling = CF_GATE, or_none(ceiling)
             set_forward(&norm, w, shift, 4)
         if w_sums != NULL or b_sums != NULL or not constant:
             sum_products(&norm)
@@ -110,6 +112,11 @@ def backward(
         if norm.y != NULL:
             map_backward(&norm, w, constant)
         release(norm.space)
+
+
+cdef inline double or_none(double ceiling) noexcept nogil:
+    """Nothing exceeds NaN; of what exceeds no finite number, the gradient passes."""
+    return NAN if isinf(ceiling) else ceiling
 
 
 # ------------------------------------------------------------------ arrays
@@ -154,7 +161,7 @@ cdef int prepare(Norm* norm, x, g, y, bint over_batch, Py_ssize_t group) except 
     norm.part_rows = max(1, (norm.rows + parts - 1) // parts)
     norm.parts = (norm.rows + norm.part_rows - 1) // norm.part_rows
     norm.at_once = norm.channels if norm.length == 1 else max(1, ITEM // max(1, of_an_item))
-    norm.relu = CF_PLAIN
+    norm.relu, norm.ceiling = CF_PLAIN, NAN
     norm.space = allocate((6 * im.itemsize + (4 + 2 * norm.parts) * sizeof(double)) * norm.sets)
     norm.coefficients = norm.space
     norm.mean = <double*> (norm.coefficients + 6 * norm.sets * im.itemsize)
@@ -241,7 +248,7 @@ cdef void sum_part(const Norm* norm, Py_ssize_t i, Py_ssize_t part) noexcept nog
     elif norm.length == 1:
         norm.k.column_products(
             first, second, g, x, step, rows, norm.channels, m, norm.sets * norm.itemsize,
-            norm.relu == CF_GATE,
+            norm.relu == CF_GATE, norm.ceiling,
         )
     else:
         norm.k.run_products(first, second, g, x, step, rows, norm.length, m)
@@ -391,7 +398,8 @@ cdef void map_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
     cdef char* g = NULL if norm.g == NULL else norm.g + offset
     if norm.length == 1:
         norm.k.column_map(
-            norm.y + offset, g, norm.x + offset, last - run, norm.channels, c, step, norm.relu
+            norm.y + offset, g, norm.x + offset, last - run, norm.channels, c, step, norm.relu,
+            norm.ceiling,
         )
         return
     for run in range(run, last):

@@ -22,7 +22,7 @@ _SIGNS = {
     "images": ("train",),
 }
 _TESTS = ("test", "val", "validation")
-_SAMPLE = 10_000  # images that mean and standard deviation are taken of
+_SAMPLE = 1_000  # images that mean and standard deviation are taken of
 
 
 class Data(NamedTuple):

@@ -24,6 +24,7 @@ from cnnfast.cli.train import CLASSES
 from cnnfast.io import load_weights
 from cnnfast.nn import CrossEntropyLoss
 from cnnfast.training import validate
+from cnnfast.training.bar import bar
 from cnnfast.training.checkpoints import weights_of
 
 NOT_GOOD_ENOUGH = 1  # exit code
@@ -45,7 +46,9 @@ def run(options: argparse.Namespace) -> None:
     model = fresh_network(images, settings, loader, np.random.default_rng(0))
     try:
         model.load_state_dict(weights)
-        measured = validate(model, loader, CrossEntropyLoss())
+        with bar(len(loader), "evaluating", " batches") as shown:
+            update = None if shown is None else lambda progress: shown.update()
+            measured = validate(model, loader, CrossEntropyLoss(), update)
     except (TypeError, ValueError) as error:
         raise CommandError(str(error)) from error
 

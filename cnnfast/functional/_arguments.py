@@ -87,6 +87,15 @@ def nonempty(function: str, name: str, array: np.ndarray, first: int = 1) -> Non
         raise ValueError(f"{function}: {name} may have no empty {which}, got shape {array.shape}")
 
 
+def ceiling(function: str, relu: bool | float) -> float:
+    """Where a ReLU cuts off: nowhere is infinity, and 0 is for none."""
+    if isinstance(relu, (bool, np.bool_)):
+        return math.inf if relu else 0
+    if relu == math.inf:
+        return relu
+    return number(function, "relu", relu, 0)
+
+
 def number(
     function: str, name: str, value: float, low: float = -math.inf, high: float = math.inf
 ) -> float:

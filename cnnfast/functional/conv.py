@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 
 import numpy as np
 
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
-from cnnfast.functional._arguments import number
+from cnnfast.functional._arguments import ceiling
 from cnnfast.functional._conv import arguments, passes
 from cnnfast.functional._plan import MemoryFormat
 from cnnfast.functional._window import Padding, Pair
@@ -110,7 +109,7 @@ def conv2d(
         strict=strict,
         algorithm=algorithm,
         residual=residual,
-        ceiling=_ceiling(relu),
+        ceiling=ceiling("conv2d", relu),
     )
 
 
@@ -177,10 +176,3 @@ def conv2d_backward(
     check_algorithm(name, algorithm)
     window = (stride, padding, dilation, groups)
     return passes.backward(name, 2, grad, x, weight, *window, needs, algorithm=algorithm)
-
-
-def _ceiling(relu: bool | float) -> float:
-    """Where a ReLU cuts off; 0 for none."""
-    if isinstance(relu, (bool, np.bool_)):
-        return math.inf if relu else 0
-    return number("conv2d", "relu", relu, 0)

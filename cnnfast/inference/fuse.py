@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import math
 from functools import partial
 
 import numpy as np
 
-from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU, ReLU6
-from cnnfast.nn.fusion import fuse_nodes
+from cnnfast.nn import Add, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Linear, Module
+from cnnfast.nn.fusion import CEILINGS, fuse_nodes
 from cnnfast.nn.parameter import Parameter
 from cnnfast.nn.trace import Trace, trace
-
-#: Where layers that rectify cut off.
-CEILINGS: dict[type[Module], float] = {ReLU: math.inf, ReLU6: 6.0}
 
 
 class FusedConv2d(Conv2d):

@@ -6,16 +6,20 @@ another way, and their layers may be replaced at any time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cnnfast.nn.activation import ReLU
+from cnnfast.nn.activation import ReLU, ReLU6
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.conv import Conv2d
 from cnnfast.nn.join import Add
 from cnnfast.nn.module import Module
 from cnnfast.nn.node import Node
 from cnnfast.nn.norm import BatchNorm2d
+
+#: Where activations that begin at 0 end.
+CEILINGS: dict[type[Module], float] = {ReLU: math.inf, ReLU6: 6.0}
 
 #: Gives two modules as one, the second of which takes the first's output and these other values;
 #: None if there is no such thing.
@@ -28,22 +32,25 @@ class Fused(Module):
     Takes what the layer takes and, if it adds, what is to be added.
     """
 
-    def __init__(self, layer: Conv2d | BatchNorm2d, rectifies: bool) -> None:
+    def __init__(self, layer: Conv2d | BatchNorm2d, ceiling: float = 0, adds: bool = False) -> None:
         self.layer = layer
-        self.rectifies = rectifies
+        self.ceiling = ceiling  #: Of the ReLU; 0 without one.
+        self.adds = adds
 
     def forward(self, *xs: Any) -> tuple[Any, Backward]:
-        return self.layer.forward_fused(*xs, relu=self.rectifies)
+        return self.layer.forward_fused(*xs, ceiling=self.ceiling)
 
 
 def fused(first: Module, second: Module, others: tuple[str | None, ...] = ()) -> Module | None:
     """`first`, whose output `second` takes, and that as one: a `Rule`."""
-    if type(first) is Fused and not first.rectifies and type(second) is ReLU:
-        return Fused(first.layer, rectifies=True)
-    if type(first) is BatchNorm2d and first.training and type(second) in (Add, ReLU):
-        return Fused(first, rectifies=type(second) is ReLU)
+    if type(first) is Fused and first.adds and not first.ceiling and type(second) is ReLU:
+        return Fused(first.layer, CEILINGS[ReLU], adds=True)
+    if type(first) is BatchNorm2d and first.training and type(second) is Add:
+        return Fused(first, adds=True)
+    if type(first) is BatchNorm2d and first.training and type(second) in CEILINGS:
+        return Fused(first, CEILINGS[type(second)])
     if type(first) is Conv2d and type(second) is ReLU:
-        return Fused(first, rectifies=True)
+        return Fused(first, CEILINGS[ReLU])
     return None
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from cnnfast.training.callbacks import Callback
+from cnnfast.training.loop import Batches, Progress
 
 if TYPE_CHECKING:
     from cnnfast.training.trainer import Trainer
@@ -28,33 +29,22 @@ def bar(total: int | None, title: str, unit: str, **options: Any) -> AbstractCon
 
 
 class ProgressBar(Callback):
-    """A bar for each epoch: steps, time left, loss, accuracy and images a second.
+    """A bar for each epoch and its validation: steps, time left, loss, accuracy, images a second.
 
     It needs the package ``tqdm``, and shows nothing without it or where standard error is no
     terminal.
     """
 
     def __init__(self) -> None:
-        self._open: AbstractContextManager[Any] | None = None
-        self._shown: Any = None
+        self._closing = ExitStack()
+        self._subject = ""
 
     def on_step_end(self, trainer: Trainer) -> None:
-        progress = trainer.progress
-        if self._open is None:
-            steps = length_hint(trainer.train) or None
-            title = f"epoch {trainer.epoch}/{trainer.epochs}"
-            layout = _FORMAT if steps else None
-            self._open = bar(
-                steps, title, " steps", initial=progress.batches - 1, bar_format=layout
-            )
-            self._shown = self._open.__enter__()
-            self._start = time.perf_counter(), progress.images
-        if self._shown is not None:
-            start, images = self._start
-            rate = (progress.images - images) / (time.perf_counter() - start + 1e-9)
-            figures = f"loss {progress.loss:.4f}, accuracy {100 * progress.accuracy:.2f} %"
-            self._shown.set_postfix_str(f"{figures}, {rate:,.0f} images/s", refresh=False)
-            self._shown.update(progress.batches - self._shown.n)
+        self._show(f"epoch {trainer.epoch}/{trainer.epochs}", trainer.train, trainer.progress)
+
+    def on_validation_step(self, trainer: Trainer) -> None:
+        assert trainer.validation is not None
+        self._show("validation", trainer.validation, trainer.validated)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         self._close()
@@ -62,7 +52,24 @@ class ProgressBar(Callback):
     def on_fit_end(self, trainer: Trainer) -> None:
         self._close()
 
+    def _show(self, subject: str, batches: Batches, progress: Progress) -> None:
+        if subject != self._subject:
+            self._close()
+            self._open(subject, length_hint(batches), progress)
+        if self._bar is not None:
+            start, images = self._start
+            rate = (progress.images - images) / (time.perf_counter() - start + 1e-9)
+            figures = f"loss {progress.loss:.4f}, accuracy {100 * progress.accuracy:.2f} %"
+            self._bar.set_postfix_str(f"{figures}, {rate:,.0f} images/s", refresh=False)
+            self._bar.update(progress.batches - self._bar.n)
+
+    def _open(self, subject: str, steps: int, progress: Progress) -> None:
+        done = progress.batches - 1
+        options = {"initial": done, "bar_format": _FORMAT if steps else None}
+        self._bar = self._closing.enter_context(bar(steps or None, subject, " steps", **options))
+        self._subject = subject
+        self._start = time.perf_counter(), progress.images
+
     def _close(self) -> None:
-        if self._open is not None:
-            self._open.__exit__(None, None, None)
-            self._open = self._shown = None
+        self._closing.close()
+        self._subject = ""

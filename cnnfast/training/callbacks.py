@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 class Callback:
     """Something that a `Trainer` calls at certain times; a subclass defines what it needs.
 
-    ====================  ========================================================================
-    ``on_fit_begin``      before the first step (or the first after a resumption)
-    ``on_backward_end``   the gradients are there, before they are clipped and the parameters change
-    ``on_step_end``       the parameters have changed; ``trainer.progress`` is the epoch so far
-    ``on_epoch_end``      after validation; ``trainer.history`` has the epoch
-    ``on_fit_end``        at the end in any case, also after an error
-    ====================  ========================================================================
+    ======================  ======================================================================
+    ``on_fit_begin``        before the first step (or the first after a resumption)
+    ``on_backward_end``     the gradients are there, before they are clipped and parameters change
+    ``on_step_end``         the parameters have changed; ``trainer.progress`` is the epoch so far
+    ``on_validation_step``  a batch was tested; ``trainer.validated`` is the validation so far
+    ``on_epoch_end``        after validation; ``trainer.history`` has the epoch
+    ``on_fit_end``          at the end in any case, also after an error
+    ======================  ======================================================================
 
     What a callback raises ends the training. Random or counting ones give what they must remember
     in `state_dict`: a checkpoint keeps it.
@@ -42,6 +43,8 @@ class Callback:
     def on_backward_end(self, trainer: Trainer) -> None: ...
 
     def on_step_end(self, trainer: Trainer) -> None: ...
+
+    def on_validation_step(self, trainer: Trainer) -> None: ...
 
     def on_epoch_end(self, trainer: Trainer) -> None: ...
 

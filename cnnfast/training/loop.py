@@ -125,13 +125,20 @@ def train_epoch(
     return progress if progress.images else _NONE
 
 
-def validate(model: Module, loader: Batches, criterion: Criterion) -> Progress:
+def validate(
+    model: Module,
+    loader: Batches,
+    criterion: Criterion,
+    on_batch: Callable[[Progress], None] | None = None,
+) -> Progress:
     """Give the mean loss and accuracy over the batches of a loader, without learning.
 
     Parameters
     ----------
     model, loader, criterion
         As for `train_epoch`.
+    on_batch : callable, optional
+        Called after each batch with the `Progress` so far.
 
     Returns
     -------
@@ -151,6 +158,8 @@ def validate(model: Module, loader: Batches, criterion: Criterion) -> Progress:
             scores = model(images)
             loss, _ = criterion(scores, labels)
             progress = progress.after(float(loss), _accuracy(scores, labels), len(images))
+            if on_batch is not None:
+                on_batch(progress)
     return progress if progress.images else _NONE
 
 

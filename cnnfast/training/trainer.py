@@ -65,6 +65,8 @@ class Trainer:
         Learning rate of the last one.
     progress : Progress
         Of the epoch under way.
+    validated : Progress
+        Of the last validation, which may be under way.
     seconds : float
         How long that has been learning.
     stopped : str
@@ -127,7 +129,7 @@ class Trainer:
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.checkpoints = checkpoints
-        self.callbacks = [*callbacks, *([ProgressBar()] if progress else [])]
+        self.callbacks = [*([ProgressBar()] if progress else []), *callbacks]
         for i, callback in enumerate(self.callbacks):
             if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer: callbacks[{i}] must be a Callback, got {callback!r}")
@@ -137,7 +139,7 @@ class Trainer:
         self.history = History()
         self.epoch = self.epochs = self.step = 0
         self.lr = self.optimizer.lr
-        self.progress = Progress()
+        self.progress = self.validated = Progress()
         self.stopped = ""
         self.train: Batches = ()
         self.validation: Batches | None = None
@@ -247,7 +249,9 @@ class Trainer:
         self.seconds = time.perf_counter() - self._start
         validation = Progress(math.nan, math.nan)
         if self.validation is not None:
-            validation = validate(self.model, self.validation, self.criterion)
+            validation = validate(
+                self.model, self.validation, self.criterion, self._after_validation_step
+            )
         self.history.append(
             epoch=self.epoch,
             step=self.step,
@@ -294,6 +298,10 @@ class Trainer:
         if self.checkpoints is not None and every and self.step % every == 0:
             self.checkpoints.save(self)
         self._heed_interruption()
+
+    def _after_validation_step(self, validated: Progress) -> None:
+        self.validated = validated
+        self._call("on_validation_step")
 
     def _heed_interruption(self) -> None:
         if not self._interruption.requested:

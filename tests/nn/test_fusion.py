@@ -44,9 +44,13 @@ def assert_same(model, twin, results, expected, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6])
 @pytest.mark.parametrize("channels", [1, 3, 16, 19, 35])
-def test_norm_and_relu(isa, dtype, last, channels):
-    model = nn.Sequential(norm(channels, dtype), nn.ReLU())
+def test_norm_and_relu(isa, dtype, last, activation, channels):
+    model = nn.Sequential(norm(channels, dtype), activation())
+    with model[0].weight.writable() as scale:
+        scale[...] = np.where(scale < 0, -10, 10)  # so that some values pass 6
+    assert len(fuse_row(model)) == 1
     twin = copy.deepcopy(model)
     x, grad = (RNG.standard_normal((3, channels, 5, 4)).astype(dtype) for _ in range(2))
     if last:
@@ -56,6 +60,7 @@ def test_norm_and_relu(isa, dtype, last, channels):
     assert_same(model, twin, (y, backward(grad)), expected, dtype)
     assert y.strides == expected[0].strides
     assert channels == 1 or (y == 0).any()
+    assert (y.max() == 6) == (activation is nn.ReLU6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -92,10 +97,11 @@ def test_convolution_and_relu(dtype, c):
     assert_same(model, twin, (y, backward(grad)), one_by_one(twin, x, grad), dtype)
 
 
-def test_nan_passes():
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6])
+def test_nan_passes(activation):
     x = channels_last(RNG.standard_normal((2, 4, 3, 3)))
     x[0, 1, 0, 0] = np.nan
-    y, backward = nn.Sequential(norm(4, np.float64), nn.ReLU()).forward(x)
+    y, backward = nn.Sequential(norm(4, np.float64), activation()).forward(x)
     assert np.isnan(y[:, 1]).all()
     assert not np.isnan(y[:, 0]).any()
     assert np.isnan(backward(np.ones_like(x))[:, 1]).all()

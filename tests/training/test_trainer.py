@@ -53,6 +53,9 @@ class Recorder(Callback):
     def on_step_end(self, trainer):
         self._note("step", trainer)
 
+    def on_validation_step(self, trainer):
+        self._note("validation", trainer)
+
     def on_epoch_end(self, trainer):
         self._note("epoch", trainer)
 
@@ -108,7 +111,7 @@ def test_callbacks_are_called_in_this_order():
     first, second = Recorder(), Recorder()
     batches = [(np.ones((2, 1)), np.array([0, 1]))] * 2
     trainer = Trainer(model, optimizer, nn.CrossEntropyLoss(), callbacks=[first, second])
-    trainer.fit(batches, epochs=2)
+    trainer.fit(batches, batches[1:], epochs=2)
     assert first.calls == second.calls
     assert first.calls == [
         ("fit begins", 0, 0, 0),
@@ -116,11 +119,13 @@ def test_callbacks_are_called_in_this_order():
         ("step", 1, 1, 0),
         ("backward", 1, 1, 0),
         ("step", 1, 2, 0),
+        ("validation", 1, 2, 0),
         ("epoch", 1, 2, 1),
         ("backward", 2, 2, 1),
         ("step", 2, 3, 1),
         ("backward", 2, 3, 1),
         ("step", 2, 4, 1),
+        ("validation", 2, 4, 1),
         ("epoch", 2, 4, 2),
         ("fit ends", 2, 4, 2),
     ]
@@ -423,10 +428,12 @@ def test_the_bar(monkeypatch, capsys):
         def on_step_end(self, trainer):
             time.sleep(0.005)  # a bar is drawn every tenth of a second
 
+        on_validation_step = on_step_end
+
     trainer = Trainer(model, optimizer, nn.CrossEntropyLoss(), callbacks=[Slow()])
-    trainer.fit(BATCH * 40, epochs=2)
+    trainer.fit(BATCH * 40, BATCH * 39, epochs=2)
     shown = capsys.readouterr().err
-    for part in ("epoch 1/2", "epoch 2/2", "/40, ", " left", "loss 0.", "accuracy 100.00 %"):
+    for part in ("epoch 1/2", "epoch 2/2", "/40, ", "validation", "/39, ", " left", "loss 0."):
         assert part in shown
     assert "images/s" in shown
     Trainer(model, optimizer, nn.CrossEntropyLoss(), progress=False).fit(BATCH)

@@ -63,16 +63,17 @@ typedef struct {
                          ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t count, const char *m);
     void (*column_products)(double *sum, double *products, const char *g, const char *x,
                             ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
-                            const char *c, ptrdiff_t c_step, int gated);
+                            const char *c, ptrdiff_t c_step, int gated, double ceiling);
 
     /* y = (x - m) * s + t, plus g * a unless g is NULL. The coefficients m, s, t, a lie c_step
      * apart; a run has one of each, a matrix one for each column. Its rows are adjacent. `relu`
-     * rectifies y; or gates g, here and in the products: it counts only where the x to which it
-     * belongs gave (x - m) * s' + t' > 0, whose coefficients are the next two. */
+     * rectifies y, to at most `ceiling`; or gates g, here and in the products: it counts only where
+     * the x to which it belongs gave (x - m) * s' + t' between 0 and `ceiling`; those coefficients
+     * are the next two. Without a ceiling that is NaN, which nothing exceeds. */
     void (*run_map)(char *y, const char *g, const char *x, ptrdiff_t count, const char *c,
                     ptrdiff_t c_step);
     void (*column_map)(char *y, const char *g, const char *x, ptrdiff_t rows, ptrdiff_t columns,
-                       const char *c, ptrdiff_t c_step, int relu);
+                       const char *c, ptrdiff_t c_step, int relu, double ceiling);
 } cf_norm;
 
 /* Local response normalisation of a run of `count`. A window's taps, tap_step apart, begin at

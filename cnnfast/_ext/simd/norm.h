@@ -17,10 +17,11 @@ CF_INLINE void NAME(add_product)(const int with_grad, VEC *p, VEC *pv, VEC g, VE
     *pv += (with_grad ? g : v) * v;
 }
 
-/* g where v * s + t, what a ReLU was given, is above 0 or NaN. */
-CF_INLINE VEC NAME(gated)(VEC g, VEC v, VEC s, VEC t)
+/* g where v * s + t, what a ReLU was given, lies between 0 and the ceiling, or is NaN. */
+CF_INLINE VEC NAME(gated)(VEC g, VEC v, VEC s, VEC t, REAL ceiling)
 {
-    return (VEC)((IVEC)g & ~(v * s + t <= 0));
+    const VEC z = v * s + t;
+    return (VEC)((IVEC)g & ~(z <= 0) & ~(z >= ceiling));
 }
 
 typedef struct {
@@ -172,16 +173,17 @@ typedef union {
 } NAME(strip);
 
 CF_INLINE void NAME(add_gated)(const int mode, VEC *p, VEC *pv, VEC g, VEC v,
-                               const NAME(strip) *gate, ptrdiff_t u)
+                               const NAME(strip) *gate, REAL ceiling, ptrdiff_t u)
 {
     if (mode == GATED)
-        g = NAME(gated)(g, v, gate[0].v[u], gate[1].v[u]);
+        g = NAME(gated)(g, v, gate[0].v[u], gate[1].v[u], ceiling);
     NAME(add_product)(mode != MOMENTS, p, pv, g, v);
 }
 
 CF_INLINE void NAME(sum_block)(const int mode, NAME(strip) *p, NAME(strip) *pv, const char *g,
                                const char *x, ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t loose,
-                               ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate)
+                               ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate,
+                               REAL ceiling)
 {
     const VEC none = {0};
     ptrdiff_t r = 0;
@@ -195,7 +197,7 @@ CF_INLINE void NAME(sum_block)(const int mode, NAME(strip) *p, NAME(strip) *pv, 
             _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)                                \
                 NAME(add_gated)(mode, &sum, &products,                                             \
                                 mode != MOMENTS ? NAME(load)(g + offset + i * row_step) : none,    \
-                                NAME(load)(x + offset + i * row_step) - m->v[u], gate, u);         \
+                                NAME(load)(x + offset + i * row_step) - m->v[u], gate, ceiling, u);         \
             p->v[u] += sum;                                                                        \
             pv->v[u] += products;                                                                  \
         }
@@ -209,13 +211,14 @@ CF_INLINE void NAME(sum_block)(const int mode, NAME(strip) *p, NAME(strip) *pv, 
         const ptrdiff_t offset = r * row_step;
         NAME(add_gated)(mode, p->v, pv->v,
                         mode != MOMENTS ? NAME(load_first)(g + offset, columns) : none,
-                        NAME(load_first)(x + offset, columns) - m->v[0], gate, 0);
+                        NAME(load_first)(x + offset, columns) - m->v[0], gate, ceiling, 0);
     }
 }
 
 CF_INLINE void NAME(sum_columns)(const int mode, double *sums, double *products, const char *g,
                                  const char *x, ptrdiff_t row_step, ptrdiff_t rows,
-                                 ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate)
+                                 ptrdiff_t columns, const NAME(strip) *m, const NAME(strip) *gate,
+                                 REAL ceiling)
 {
     const ptrdiff_t loose = NAME(loose_rows)(rows, columns);
     NAME(strip) p, pv;
@@ -224,7 +227,7 @@ CF_INLINE void NAME(sum_columns)(const int mode, double *sums, double *products,
     for (ptrdiff_t r = 0; r < rows; r += BLOCK_ROWS) {
         NAME(sum_block)(mode, &p, &pv, mode != MOMENTS ? g + r * row_step : NULL, x + r * row_step,
                         row_step, rows - r < BLOCK_ROWS ? rows - r : BLOCK_ROWS, loose - r,
-                        columns, m, gate);
+                        columns, m, gate, ceiling);
         for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++) {
             sums[j] += p.each[j];
             products[j] += pv.each[j];
@@ -247,10 +250,10 @@ static void NAME(strip_moments)(double *mean, double *m2, const char *x, ptrdiff
     const ptrdiff_t first_rows = rows < ROWS_OF_ORIGIN ? rows : ROWS_OF_ORIGIN;
     double v[STRIP], vv[STRIP];
     NAME(strip) origin = {{{0}}};
-    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, first_rows, columns, &origin, NULL);
+    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, first_rows, columns, &origin, NULL, 0);
     for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++)
         origin.each[j] = (REAL)(v[j] / first_rows);
-    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, rows, columns, &origin, NULL);
+    NAME(sum_columns)(MOMENTS, v, vv, NULL, x, row_step, rows, columns, &origin, NULL, 0);
     for (ptrdiff_t j = 0; j < NAME(padded)(columns); j++) {
         vv[j] -= v[j] * v[j] / rows;
         v[j] = origin.each[j] + v[j] / rows;
@@ -261,7 +264,8 @@ static void NAME(strip_moments)(double *mean, double *m2, const char *x, ptrdiff
 
 CF_INLINE void NAME(strip_products)(const int mode, double *sums, double *products, const char *g,
                                     const char *x, ptrdiff_t row_step, ptrdiff_t rows,
-                                    ptrdiff_t columns, const char *c, ptrdiff_t c_step)
+                                    ptrdiff_t columns, const char *c, ptrdiff_t c_step,
+                                    REAL ceiling)
 {
     double p[STRIP], pv[STRIP];
     NAME(strip) origin, gate[2];
@@ -272,7 +276,7 @@ CF_INLINE void NAME(strip_products)(const int mode, double *sums, double *produc
             gate[1].v[j / LANES] = NAME(load_columns)(c + 5 * c_step, j, columns);
         }
     }
-    NAME(sum_columns)(mode, p, pv, g, x, row_step, rows, columns, &origin, gate);
+    NAME(sum_columns)(mode, p, pv, g, x, row_step, rows, columns, &origin, gate, ceiling);
     NAME(store_sums)(sums, p, columns);
     NAME(store_sums)(products, pv, columns);
 }
@@ -287,16 +291,16 @@ static void NAME(column_moments)(double *mean, double *m2, const char *x, ptrdif
 
 static void NAME(column_products)(double *sums, double *products, const char *g, const char *x,
                                   ptrdiff_t row_step, ptrdiff_t rows, ptrdiff_t columns,
-                                  const char *c, ptrdiff_t c_step, int gated)
+                                  const char *c, ptrdiff_t c_step, int gated, double ceiling)
 {
     for (ptrdiff_t j = 0; j < columns; j += STRIP) {
         const ptrdiff_t at = j * sizeof(REAL), some = columns - j < STRIP ? columns - j : STRIP;
         if (gated)
             NAME(strip_products)(GATED, sums + j, products + j, g + at, x + at, row_step, rows, some,
-                                 c + at, c_step);
+                                 c + at, c_step, (REAL)ceiling);
         else
             NAME(strip_products)(PRODUCTS, sums + j, products + j, g + at, x + at, row_step, rows,
-                                 some, c + at, c_step);
+                                 some, c + at, c_step, 0);
     }
 }
 
@@ -307,16 +311,21 @@ static void NAME(column_products)(double *sums, double *products, const char *g,
 /* ------------------------------------------------------------------ maps */
 
 /* y = (x - m) * s + t, plus g * a; then rectified, or with a gated g. */
-CF_INLINE VEC NAME(map)(const int with_grad, const int relu, VEC g, VEC x, const VEC *c)
+CF_INLINE VEC NAME(map)(const int with_grad, const int relu, VEC g, VEC x, const VEC *c,
+                        REAL ceiling)
 {
     const VEC v = x - c[0];
     VEC y = v * c[1] + c[2];
     if (with_grad && relu == CF_GATE)
-        g = NAME(gated)(g, v, c[4], c[5]);
+        g = NAME(gated)(g, v, c[4], c[5], ceiling);
     if (with_grad)
         y += g * c[3];
     /* NaN passes, as it does in every ReLU here. */
-    return relu == CF_RECTIFY ? (VEC)((IVEC)y & ~(y <= 0)) : y;
+    if (relu == CF_RECTIFY) {
+        const IVEC above = y >= ceiling;
+        y = (VEC)(((IVEC)y & ~(y <= 0) & ~above) | ((IVEC)((VEC){0} + ceiling) & above));
+    }
+    return y;
 }
 
 CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const char *x,
@@ -328,7 +337,7 @@ CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const 
         coefficients[i] += NAME(at)(c + i * c_step);
     if (count < LANES) {
         const VEC v = NAME(map)(with_grad, CF_PLAIN, NAME(load_first)(g, with_grad ? count : 0),
-                                NAME(load_first)(x, count), coefficients);
+                                NAME(load_first)(x, count), coefficients, 0);
         NAME(store_part)(y, v, count);
         return;
     }
@@ -337,13 +346,13 @@ CF_INLINE void NAME(map_run)(const int with_grad, char *y, const char *g, const 
             i = count - LANES;
         NAME(store)(y + i * size,
                     NAME(map)(with_grad, CF_PLAIN, with_grad ? NAME(load)(g + i * size) : (VEC){0},
-                              NAME(load)(x + i * size), coefficients));
+                              NAME(load)(x + i * size), coefficients, 0));
     }
 }
 
 CF_INLINE void NAME(map_columns)(const int with_grad, const int relu, char *y, const char *g,
                                  const char *x, ptrdiff_t rows, ptrdiff_t columns, const char *c,
-                                 ptrdiff_t c_step)
+                                 ptrdiff_t c_step, REAL ceiling)
 {
     const int needed = relu == CF_GATE ? 6 : with_grad ? 4 : 3;
     const ptrdiff_t row = columns * sizeof(REAL), loose = NAME(loose_rows)(rows, columns);
@@ -361,13 +370,13 @@ CF_INLINE void NAME(map_columns)(const int with_grad, const int relu, char *y, c
                     coefficients[i] = NAME(load)(c + i * c_step + start);
             NAME(store)(y + at, NAME(map)(with_grad, relu,
                                           with_grad ? NAME(load)(g + at) : (VEC){0},
-                                          NAME(load)(x + at), coefficients));
+                                          NAME(load)(x + at), coefficients, ceiling));
         }
     for (; r < rows; r++) {
         const VEC v = NAME(map)(with_grad, relu,
                                 NAME(load_first)(with_grad ? g + r * row : NULL,
                                                  with_grad ? columns : 0),
-                                NAME(load_first)(x + r * row, columns), coefficients);
+                                NAME(load_first)(x + r * row, columns), coefficients, ceiling);
         NAME(store_part)(y + r * row, v, columns);
     }
 }
@@ -382,18 +391,20 @@ static void NAME(run_map)(char *y, const char *g, const char *x, ptrdiff_t count
 }
 
 static void NAME(column_map)(char *y, const char *g, const char *x, ptrdiff_t rows,
-                             ptrdiff_t columns, const char *c, ptrdiff_t c_step, int relu)
+                             ptrdiff_t columns, const char *c, ptrdiff_t c_step, int relu,
+                             double ceiling)
 {
+    const REAL most = (REAL)ceiling;
     if (relu == CF_GATE)
-        NAME(map_columns)(1, CF_GATE, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(1, CF_GATE, y, g, x, rows, columns, c, c_step, most);
     else if (g && relu)
-        NAME(map_columns)(1, CF_RECTIFY, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(1, CF_RECTIFY, y, g, x, rows, columns, c, c_step, most);
     else if (g)
-        NAME(map_columns)(1, CF_PLAIN, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(1, CF_PLAIN, y, g, x, rows, columns, c, c_step, most);
     else if (relu)
-        NAME(map_columns)(0, CF_RECTIFY, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(0, CF_RECTIFY, y, g, x, rows, columns, c, c_step, most);
     else
-        NAME(map_columns)(0, CF_PLAIN, y, g, x, rows, columns, c, c_step);
+        NAME(map_columns)(0, CF_PLAIN, y, g, x, rows, columns, c, c_step, most);
 }
 
 #undef MOMENTS

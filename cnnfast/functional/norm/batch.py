@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import numpy as np
 
 from cnnfast._ext import norm as _kernels
 from cnnfast.functional._arguments import (
+    ceiling,
     check_needs,
     empty,
     empty_image,
@@ -142,7 +144,7 @@ def batch_norm_train(
     eps: float = 1e-5,
     *,
     residual: np.ndarray | None = None,
-    relu: bool = False,
+    relu: bool | float = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalise every channel with its mean and variance in this batch, then scale and shift it.
 
@@ -155,8 +157,8 @@ def batch_norm_train(
         As in `batch_norm`; at least two values a channel.
     residual : ndarray, optional
         Added to y, as a residual block does with its shortcut: shape and dtype of `x`.
-    relu : bool
-        Rectify the sum: max(0, y + residual). Of channels-last images both come with the same pass
+    relu : bool or float
+        Rectify the sum: max(0, y + residual); with a number, to at most that. Of channels-last images both come with the same pass
         over memory.
 
     Returns
@@ -197,11 +199,12 @@ def batch_norm_train(
         same_dtype(name, "x", x, residual=residual)
         same_shape(name, "residual", residual, x.shape, "the shape of x")
         residual = in_order(residual.reshape(images.shape), channels_last)
-    fused = (residual, bool(relu)) if channels_last else ()
+    most = ceiling(name, relu)
+    fused = (residual, most) if channels_last else ()
     _kernels.forward_moments(images, y, mean, var, *vectors, eps, True, 1, *fused)
     if not fused:
         y = y if residual is None else add(y, residual)
-        y = rectified(y) if relu else y
+        y = np.minimum(rectified(y), most) if most else y
     return y.reshape(x.shape), mean, var
 
 
@@ -215,7 +218,7 @@ def batch_norm_train_backward(
     needs: Collection[str] = ("x", "weight", "bias"),
     *,
     bias: np.ndarray | None = None,
-    relu: bool = False,
+    relu: bool | float = False,
 ) -> Gradients:
     r"""Gradients of `batch_norm_train`, whose mean and variance depend on `x`.
 
@@ -236,9 +239,9 @@ def batch_norm_train_backward(
         The gradients to compute.
     bias : ndarray (C,), optional
         What the forward pass took; it matters only with `relu`.
-    relu : bool
-        Whether the forward pass rectified, with no residual: `grad` then counts where y > 0, which
-        is found anew from `x`. With a residual pass ``relu_backward(grad, y)``, which is the
+    relu : bool or float
+        How the forward pass rectified, with no residual: `grad` then counts where y was cut off at
+        neither end, which is found anew from `x`. With a residual pass ``relu_backward(grad, y)``, which is the
         residual's gradient too.
 
     Returns
@@ -262,9 +265,9 @@ def batch_norm_train_backward(
     >>> gx.tolist(), gw.tolist(), gb.tolist()
     ([[0.0], [0.0]], [4.0], [8.0])
     """
-    return _backward(
-        "batch_norm_train_backward", grad, x, mean, var, weight, eps, needs, False, bias, bool(relu)
-    )
+    name = "batch_norm_train_backward"
+    most = ceiling(name, relu)
+    return _backward(name, grad, x, mean, var, weight, eps, needs, False, bias, most)
 
 
 def _backward(
@@ -278,21 +281,23 @@ def _backward(
     needs: Collection[str],
     constant: bool,
     bias: Vector = None,
-    relu: bool = False,
+    most: float = 0,
 ) -> Gradients:
     x, eps = checked_input(function, x), checked_eps(function, eps)
     grad, x = matching_gradient(function, grad, "x", x)
     vectors = channel_vectors(function, x, mean=mean, var=var, weight=weight, bias=bias)
     check_needs(function, needs)
     images, channels_last = image(x)
-    if relu and not channels_last:
+    if most and not channels_last:
         y = empty_image(images.shape, x.dtype, channels_last)
         _kernels.forward(images, y, *vectors, eps)
-        grad, relu = relu_backward(grad, y.reshape(x.shape)), False
+        y = y.reshape(x.shape)
+        grad = relu_backward(grad, y)
+        grad, most = np.where(most <= y, 0, grad) if most < math.inf else grad, 0
     gx = empty_image(images.shape, x.dtype, channels_last) if "x" in needs else None
     gw = empty(x.shape[1:2], x.dtype) if "weight" in needs else None
     gb = empty(x.shape[1:2], x.dtype) if "bias" in needs else None
     grad = in_order(grad.reshape(images.shape), channels_last)
     *vectors, bias = vectors
-    _kernels.backward(grad, images, gx, gw, gb, *vectors, eps, constant, True, 1, bias, relu)
+    _kernels.backward(grad, images, gx, gw, gb, *vectors, eps, constant, True, 1, bias, most)
     return None if gx is None else gx.reshape(x.shape), gw, gb

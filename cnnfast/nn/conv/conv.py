@@ -165,9 +165,9 @@ class Conv2d(_Conv):
     def _options(self) -> dict[str, Any]:
         return {"algorithm": self.algorithm}
 
-    def forward_fused(self, x: np.ndarray, *, relu: bool) -> tuple[np.ndarray, Backward]:
-        """``forward``, and max(0, y) if `relu`: see `nn.fusion`."""
-        return self._learn(x, ceiling=math.inf) if relu else self._learn(x)
+    def forward_fused(self, x: np.ndarray, *, ceiling: float = 0) -> tuple[np.ndarray, Backward]:
+        """``forward``, from 0 to `ceiling` unless that is 0: see `nn.fusion`."""
+        return self._learn(x, ceiling=ceiling) if ceiling else self._learn(x)
 
     def extra_repr(self) -> str:
         return self._describe(strict=False, algorithm="auto")

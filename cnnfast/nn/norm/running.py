@@ -130,20 +130,21 @@ class _BatchNorm(_RunningNorm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
     def forward_fused(
-        self, x: np.ndarray, residual: np.ndarray | None = None, *, relu: bool
+        self, x: np.ndarray, residual: np.ndarray | None = None, *, ceiling: float = 0
     ) -> tuple[np.ndarray, Backward]:
-        """``forward`` by the moments of `x`, then max(0, y + residual): see `nn.fusion`.
+        """``forward`` by the moments of `x`, and y + residual, from 0 to `ceiling` unless that is 0.
 
-        With a residual, ``backward`` returns its gradient too.
+        With a residual, ``backward`` returns its gradient too. See `nn.fusion`.
         """
         self._check(x)
-        y, gradients = self._learn(x, residual, relu)
+        y, gradients = self._learn(x, residual, ceiling)
         return y, Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
 
     def _by_input(
-        self, x: np.ndarray, residual: np.ndarray | None = None, relu: bool = False
+        self, x: np.ndarray, residual: np.ndarray | None = None, ceiling: float = 0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
         weight, bias, eps = data(self.weight), data(self.bias), self.eps
+        relu = ceiling or False
         y, mean, var = batch_norm_train(x, weight, bias, eps, residual=residual, relu=relu)
         count = x.size // self.num_features
         unbiased = var * (count / (count - 1))
@@ -155,7 +156,7 @@ class _BatchNorm(_RunningNorm):
             gx, gw, gb = batch_norm_train_backward(
                 *(grad, x, mean, var, weight, eps, needs),
                 bias=bias,
-                relu=relu and rectified is None,
+                relu=False if rectified is not None else relu,
             )
             return gx if residual is None else (gx, grad), gw, gb
 

@@ -129,10 +129,12 @@ class Trainer:
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.checkpoints = checkpoints
-        self.callbacks = [*([ProgressBar()] if progress else []), *callbacks]
+        self.callbacks = list(callbacks)
         for i, callback in enumerate(self.callbacks):
             if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer: callbacks[{i}] must be a Callback, got {callback!r}")
+        if progress:
+            self.callbacks.insert(0, ProgressBar())  # gone before others print
         self._clear()
 
     def _clear(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnfast
-from benchmarks import contests, kernels, layers, page, report, scores, sliding
+from benchmarks import contests, distributed, kernels, layers, page, report, scores, sliding
 from benchmarks.networks import competitors
 from benchmarks.networks import report as networks_report
 from benchmarks.networks import run as networks_run
@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "sliding", parents=[threads], help="VGG-16 over a larger image against its crops"
     ).set_defaults(run=run_sliding)
+    commands.add_parser(
+        "distributed", parents=[common], help="ranks of one thread against one process of several"
+    ).set_defaults(run=run_distributed)
     return whole
 
 
@@ -145,6 +148,19 @@ def run_sliding(options: argparse.Namespace) -> int:
     """Race a network that slides over an image against its crops."""
     print(report.heading(report.facts(options.threads, [])), "\n")
     print("\n".join(sliding.lines(sliding.measure(options.threads))))
+    return 0
+
+
+def run_distributed(options: argparse.Namespace) -> int:
+    """Compare ranks with threads; write docs/scaling.md if asked to."""
+    facts, ranks = report.facts(options.threads, []), options.threads
+    print(report.heading(facts), "\n")
+    comparison = distributed.measure(ranks, options.quick)
+    print("\n".join(distributed.lines(comparison, ranks)))
+    if options.document:
+        seconds = distributed.seconds_an_image(ranks, options.quick)
+        distributed.document(facts, comparison, ranks, seconds)
+        print(f"written: {distributed.PAGE}")
     return 0
 
 

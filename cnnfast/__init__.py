@@ -4,6 +4,7 @@ cnnfast.functional   stateless operations, forward and backward
 cnnfast.nn           layers         cnnfast.models   networks
 cnnfast.optim        optimizers     cnnfast.data     data sets and batches
 cnnfast.training     the loop       cnnfast.io       weights and networks in files
+cnnfast.distributed  training on several processes and machines
 cnnfast.inference    networks compiled into plans
 cnnfast.analysis     what networks cost
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cnnfast import (
         analysis,
         data,
+        distributed,
         functional,
         inference,
         io,
@@ -49,6 +51,7 @@ __all__ = [
     "analysis",
     "compile",
     "data",
+    "distributed",
     "empty_cache",
     "explain_conv2d",
     "export_onnx",
@@ -73,6 +76,7 @@ __all__ = [
 _SUBPACKAGES = (
     "analysis",
     "data",
+    "distributed",
     "functional",
     "inference",
     "io",

@@ -22,7 +22,7 @@ LEVELS = (
     {"functional", "_config"},
     {"nn"},
     {"models", "optim"},
-    {"inference", "io", "compat", "analysis"},
+    {"inference", "io", "compat", "analysis", "distributed"},
     {"training"},
     {"cnnfast"},
     {"cli"},

@@ -52,7 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(code: int, message: str) -> int:
+    from cnnfast.cli import ranks
+
     print(f"cnnfast: {message}", file=sys.stderr)
+    ranks.end(code)
     return code
 
 

@@ -21,6 +21,7 @@ from cnnfast.data.transforms import (
     RandomHorizontalFlip,
     Transform,
 )
+from cnnfast.distributed import Shard, World, parallel, shard
 from cnnfast.models import from_pattern
 from cnnfast.nn import CrossEntropyLoss, Module
 from cnnfast.optim import (
@@ -52,6 +53,8 @@ class Learning:
     settings : Settings
     checkpoints : Checkpoints, optional
     callbacks : iterable of Callback
+    world : World, optional
+        The ranks that train together.
 
     Attributes
     ----------
@@ -71,13 +74,14 @@ class Learning:
         settings: Settings,
         checkpoints: Checkpoints | None = None,
         callbacks: Iterable[Callback] = (),
+        world: World | None = None,
     ) -> None:
         self.settings = settings
         weights, order = map(np.random.default_rng, np.random.SeedSequence(settings.seed).spawn(2))
         self.test = test_loader(dataset, settings)
         self.model = fresh_network(dataset, settings, self.test, weights)
         transforms = _augmentation(dataset, settings) + _preparation(dataset, settings)
-        self.train = DataLoader(
+        self.train: DataLoader | Shard = DataLoader(
             dataset.train_images,
             dataset.train_labels,
             settings.batch_size,
@@ -91,8 +95,12 @@ class Learning:
         stopping = []
         if settings.early_stopping is not None:
             stopping.append(EarlyStopping("validation_accuracy", settings.early_stopping))
+        learner = self.model.train()
+        if world is not None:
+            learner = parallel(self.model, settings.sync_batchnorm)
+            self.train = shard(self.train)
         self.trainer = Trainer(
-            self.model.train(),
+            learner,
             optimizer,
             CrossEntropyLoss(label_smoothing=settings.label_smoothing),
             schedule=schedule,
@@ -100,6 +108,7 @@ class Learning:
             clip_norm=settings.clip_norm,
             checkpoints=checkpoints,
             callbacks=[*stopping, EpochLines(), *callbacks],
+            world=world,
         )
 
     def fit(self, resume: bool = False) -> History:

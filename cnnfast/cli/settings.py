@@ -96,7 +96,11 @@ class Settings:
         None,
         integer(1, 1024),
         "N",
-        "for the compiled kernels (default: the processors this process may use)",
+        "for the compiled kernels (default: the processors this process may use, or its share of "
+        "them under mpiexec)",
+    )
+    sync_batchnorm: bool = _switch(
+        "under mpiexec: batch normalisation over the images of all ranks"
     )
     workers: int | None = _setting(
         None,

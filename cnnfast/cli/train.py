@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TextIO
 
 import cnnfast
-from cnnfast.cli import CommandError, config
+from cnnfast.cli import CommandError, config, ranks
 from cnnfast.cli.datasets import Data, dataset, mean_and_std
 from cnnfast.cli.learning import Learning, checkpoints_of, percent, weights_name
 from cnnfast.cli.settings import Settings
 from cnnfast.io import save_weights
 from cnnfast.io.atomic import replacing
 from cnnfast.training import Callback, Trainer
+from cnnfast.training.ranks import is_first
 
 CLASSES = "classes.txt"
 
@@ -41,6 +42,7 @@ class _RunFiles(Callback):
 
 def run(options: argparse.Namespace) -> None:
     settings = config.resolve(options)
+    world = ranks.join()
     if settings.threads is not None:
         cnnfast.set_num_threads(settings.threads)
     if settings.report:
@@ -57,9 +59,15 @@ def run(options: argparse.Namespace) -> None:
             f"{checkpoints.folder} has checkpoints of an earlier run: go on with --resume, or take "
             "another folder with --out"
         )
-    learning = Learning(images, settings, checkpoints, [_RunFiles(out, settings, images.classes)])
+    callbacks = [_RunFiles(out, settings, images.classes)] if is_first(world) else []
+    learning = Learning(images, settings, checkpoints, callbacks, world)
     _fit(learning, out, options.resume)
+    if is_first(world):
+        _conclude(learning, images, settings, out)
 
+
+def _conclude(learning: Learning, images: Data, settings: Settings, out: Path) -> None:
+    """Write and print what came of it."""
     path = out / weights_name(settings)
     save_weights(learning.model.state_dict(), path)
     print(f"weights saved in {path}")

@@ -106,6 +106,12 @@ class Module:
         for _, parameter in self.named_parameters():
             yield parameter
 
+    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Go through the buffers: arrays that are part of the state, but not learned."""
+        for name, value, _ in self._named_state():
+            if not isinstance(value, Parameter):
+                yield name, value
+
     def register_buffer(self, name: str, array: np.ndarray) -> None:
         """Make `array` an attribute that is no parameter but part of the state."""
         if not isinstance(array, np.ndarray):

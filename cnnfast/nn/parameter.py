@@ -33,6 +33,9 @@ class Parameter:
     requires_grad : bool
     version : int
         Raised by every change of ``data``.
+    on_gradient : callable or None
+        Called with the parameter after each `accumulate`; who sums gradients over several processes
+        sends them off then, while the rest of the backward pass runs.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class Parameter:
         self._store(data, data.dtype)
         self.requires_grad = requires_grad
         self.version = 0
+        self.on_gradient: Callable[[Parameter], None] | None = None
         self._grad: np.ndarray | None = None
         self._lock = threading.Lock()
         self._packed: dict[Hashable, tuple[int, Any]] = {}
@@ -99,6 +103,8 @@ class Parameter:
                 self._grad = gradient
             else:
                 self._grad += gradient
+        if self.on_gradient is not None:
+            self.on_gradient(self)
 
     def assign(self, array: np.ndarray) -> None:
         """Set ``data`` to a copy of `array`, which must have its shape and dtype."""

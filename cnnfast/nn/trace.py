@@ -26,6 +26,7 @@ from cnnfast.nn.containers import Graph, Sequential
 from cnnfast.nn.dropout import Dropout
 from cnnfast.nn.module import Module
 from cnnfast.nn.node import Node, named, schedule, take
+from cnnfast.nn.wrapper import unwrapped
 
 #: Layers that make each element of their output of the same one of their input.
 ELEMENTWISE = (
@@ -74,6 +75,7 @@ def trace(model: Module) -> Trace:
     block.body ('fc',)
     block.add ('block.body', 'fc')
     """
+    model = unwrapped(model)
     inputs = model.inputs if isinstance(model, Graph) else ("input",)
     calls: list[Node] = []
     given = _follow(model, "", inputs, calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from cnnfast.nn import Module
 from cnnfast.nn.moment import Moment
 from cnnfast.optim import Optimizer
 from cnnfast.training.non_finite import blame, spoilt_gradient
+from cnnfast.training.ranks import Ranks, mean_of_all
 
 Criterion = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
@@ -50,6 +52,7 @@ def train_epoch(
     *,
     before_step: Callable[[], None] | None = None,
     progress: Progress | None = None,
+    world: Ranks | None = None,
 ) -> Progress:
     """Take one optimizer step for each batch.
 
@@ -70,6 +73,8 @@ def train_epoch(
         Called before each step, when the gradients are there: to clip them, for instance.
     progress : Progress, optional
         Of an epoch that was interrupted, of which `loader` gives the rest.
+    world : distributed.World, optional
+        The ranks that train together: losses and accuracies are those of all.
 
     Returns
     -------
@@ -103,6 +108,8 @@ def train_epoch(
         before = Moment(model)
         scores, backward = model.forward(images)
         loss, gradient = criterion(scores, labels)
+        accuracy = _accuracy(scores, labels)
+        loss, accuracy, count = mean_of_all(world, float(loss), accuracy, len(images))
         if math.isfinite(loss):
             backward(gradient, input_grad=False)
             if before_step is not None:
@@ -119,7 +126,7 @@ def train_epoch(
             )
         optimizer.step()
         optimizer.zero_grad()
-        progress = progress.after(float(loss), _accuracy(scores, labels), len(images))
+        progress = progress.after(loss, accuracy, count)
         if on_batch is not None:
             on_batch(progress)
     return progress if progress.images else _NONE
@@ -130,6 +137,8 @@ def validate(
     loader: Batches,
     criterion: Criterion,
     on_batch: Callable[[Progress], None] | None = None,
+    *,
+    world: Ranks | None = None,
 ) -> Progress:
     """Give the mean loss and accuracy over the batches of a loader, without learning.
 
@@ -139,6 +148,8 @@ def validate(
         As for `train_epoch`.
     on_batch : callable, optional
         Called after each batch with the `Progress` so far.
+    world : distributed.World, optional
+        The ranks that share the work: each takes every so many-th batch of the same `loader`.
 
     Returns
     -------
@@ -153,13 +164,17 @@ def validate(
     Progress(loss=1.0, accuracy=0.5, images=2, batches=2)
     """
     progress = Progress()
-    for images, labels in loader:
+    mine = loader if world is None else islice(loader, world.rank, None, world.size)
+    for images, labels in mine:
         if len(images):
             scores = model(images)
             loss, _ = criterion(scores, labels)
             progress = progress.after(float(loss), _accuracy(scores, labels), len(images))
             if on_batch is not None:
                 on_batch(progress)
+    if world is not None:
+        batches = int(world.sum(np.array([progress.batches]))[0])
+        progress = Progress(*mean_of_all(world, *progress[:3]), batches)
     return progress if progress.images else _NONE
 
 

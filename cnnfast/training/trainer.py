@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from cnnfast.training.checkpoints import Checkpoints
 from cnnfast.training.history import History
 from cnnfast.training.interruption import Interruption, deferred_interruption
 from cnnfast.training.loop import Batches, Criterion, Progress, train_epoch, validate
+from cnnfast.training.ranks import Ranks, any_of_all, is_first
+from cnnfast.training.state import restore, state_of
 
 
 class Trainer:
@@ -52,6 +55,11 @@ class Trainer:
         Called in this order.
     progress : bool
         Show a `ProgressBar`.
+    world : distributed.World, optional
+        What `distributed.init` gave, to train on several ranks: `model` is one of
+        `distributed.parallel`, and what `fit` trains with one of `distributed.shard`. Then figures
+        are those of all ranks, ctrl-C on any ends all after the same step, and rank 0 alone shows
+        progress, writes checkpoints and reads them. Callbacks that write belong to it as well.
 
     Attributes
     ----------
@@ -110,6 +118,7 @@ class Trainer:
         checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
         callbacks: Iterable[Callback] = (),
         progress: bool = True,
+        world: Ranks | None = None,
     ) -> None:
         if schedule is not None and getattr(schedule, "optimizer", None) is not optimizer:
             raise ValueError("Trainer: schedule must be one of the optimizer")
@@ -129,11 +138,12 @@ class Trainer:
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.checkpoints = checkpoints
+        self.world = world
         self.callbacks = list(callbacks)
         for i, callback in enumerate(self.callbacks):
             if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer: callbacks[{i}] must be a Callback, got {callback!r}")
-        if progress:
+        if progress and is_first(world):
             self.callbacks.insert(0, ProgressBar())  # gone before others print
         self._clear()
 
@@ -216,12 +226,29 @@ class Trainer:
         if self.checkpoints is None:
             return
         if resume:
-            self.checkpoints.load(self)
+            self._resume(self.checkpoints)
         elif self.checkpoints.paths():
             raise ValueError(
                 f"Trainer.fit: {self.checkpoints.folder} has checkpoints of an earlier run: go on "
                 "with resume=True, or use another folder"
             )
+
+    def _resume(self, checkpoints: Checkpoints) -> None:
+        if is_first(self.world):
+            checkpoints.load(self)
+        if self.world is not None:
+            parts = (self.model.state_dict(), self.optimizer.state_dict(), state_of(self))
+            weights, optimizer, state = self.world.broadcast(parts)
+            self.model.load_state_dict(weights)
+            self.optimizer.load_state_dict(optimizer)
+            restore(self, state)
+
+    def _save(self, checkpoints: Checkpoints) -> Path:
+        """Let the first rank write a checkpoint, and the others wait for it."""
+        if self.world is None:
+            return checkpoints.save(self)
+        path = checkpoints.save(self) if self.world.rank == 0 else Path()
+        return self.world.broadcast(path)
 
     def _run_epoch(self) -> None:
         self.epoch = self.history.epochs + 1
@@ -235,6 +262,7 @@ class Trainer:
                 self._after_step,
                 before_step=self._before_step,
                 progress=self.progress,
+                world=self.world,
             )
         except FloatingPointError as error:
             raise FloatingPointError(
@@ -252,7 +280,11 @@ class Trainer:
         validation = Progress(math.nan, math.nan)
         if self.validation is not None:
             validation = validate(
-                self.model, self.validation, self.criterion, self._after_validation_step
+                self.model,
+                self.validation,
+                self.criterion,
+                self._after_validation_step,
+                world=self.world,
             )
         self.history.append(
             epoch=self.epoch,
@@ -273,7 +305,7 @@ class Trainer:
         self._call("on_epoch_end")
         self.progress, self.seconds = Progress(), 0.0
         if self.checkpoints is not None:
-            self.checkpoints.save(self)
+            self._save(self.checkpoints)
         self._heed_interruption()
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -298,7 +330,7 @@ class Trainer:
         self._call("on_step_end")
         every = self.checkpoints.every_steps if self.checkpoints is not None else None
         if self.checkpoints is not None and every and self.step % every == 0:
-            self.checkpoints.save(self)
+            self._save(self.checkpoints)
         self._heed_interruption()
 
     def _after_validation_step(self, validated: Progress) -> None:
@@ -306,11 +338,11 @@ class Trainer:
         self._call("on_validation_step")
 
     def _heed_interruption(self) -> None:
-        if not self._interruption.requested:
+        if not any_of_all(self.world, self._interruption.requested):
             return
         if self.checkpoints is None:
             raise KeyboardInterrupt(f"after step {self.step}")
-        path = self.checkpoints.save(self)
+        path = self._save(self.checkpoints)
         raise KeyboardInterrupt(f"after step {self.step}, saved in {path}")
 
     def _call(self, event: str) -> None:

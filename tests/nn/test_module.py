@@ -54,6 +54,13 @@ def test_names_of_parameters_and_modules():
     assert [name for name, _ in net.named_children()] == ["first", "last"]
 
 
+def test_names_of_buffers():
+    net = Net()
+    buffers = dict(net.named_buffers())
+    assert list(buffers) == ["first.mean", "first.count"]
+    assert buffers["first.mean"] is net.first.mean
+
+
 def test_what_is_shared_is_named_once():
     net = Net()
     net.again = net.first

@@ -165,3 +165,12 @@ def test_repr():
     assert repr(Parameter(np.zeros((2, 3)))) == "Parameter(shape=(2, 3), dtype=float64)"
     frozen = Parameter(np.zeros(1, np.float32), requires_grad=False)
     assert repr(frozen) == "Parameter(shape=(1,), dtype=float32, requires_grad=False)"
+
+
+def test_who_watches_sees_each_gradient_gathered():
+    p, seen = Parameter(np.zeros(2)), []
+    p.on_gradient = lambda parameter: seen.append(parameter.grad.tolist())
+    p.accumulate(np.ones(2))
+    p.accumulate(np.ones(2))
+    assert seen == [[1, 1], [2, 2]]
+    assert copy.deepcopy(p).on_gradient is None

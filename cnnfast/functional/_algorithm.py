@@ -42,8 +42,8 @@ def set_conv_precision(precision: Precision) -> None:
     ----------
     precision : {"fast", "exact"}
         "fast" (the default) takes it where it is faster; float32 results then differ from the
-        exact ones by up to 6e-6 of the largest value of |x| convolved with |w|. "exact" never
-        does, and the bound is 3e-6.
+        exact ones by up to 6e-6 of the largest value of ``|x|`` convolved with ``|w|``. "exact"
+        never does, and the bound is 3e-6.
 
     Raises
     ------

@@ -80,8 +80,8 @@ def conv2d(
     2 to 5 taps, or so many for each phase of a stride, in float32, and takes a third to a quarter
     of the multiplications (Lavin and Gray, 2015). "im2col" is the notes' matrix product. "auto"
     takes Winograd's way where it is faster. Against float64, in float32, the error is at most 3e-6
-    (direct) and 6e-6 (Winograd) of the largest value of |x| convolved with |w|; a NaN or infinity
-    spreads at most over the tiles (of 2x2 to 5x5 outputs) that it touches.
+    (direct) and 6e-6 (Winograd) of the largest value of ``|x|`` convolved with ``|w|``; a NaN or
+    infinity spreads at most over the tiles (of 2x2 to 5x5 outputs) that it touches.
 
     Examples
     --------

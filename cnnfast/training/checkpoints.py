@@ -35,14 +35,14 @@ class Checkpoints:
 
     Each is a folder ``epoch-0003-step-00001407`` (complete epochs, steps) with
 
-    ========================  ====================================================================
-    ``weights.safetensors``   the model's parameters and buffers, for `cnnfast.load_weights`;
-                              ``.npz`` where the package safetensors is not installed
-    ``optimizer.safetensors`` what the optimizer remembers
-    ``state.json``            schedule, random generators, position in the data, history,
-                              callbacks
-    ``SHA256SUMS``            their checksums, for ``sha256sum -c``
-    ========================  ====================================================================
+    =========================  ===================================================================
+    ``weights.safetensors``    the model's parameters and buffers, for `cnnfast.load_weights`;
+                               ``.npz`` where the package safetensors is not installed
+    ``optimizer.safetensors``  what the optimizer remembers
+    ``state.json``             schedule, random generators, position in the data, history,
+                               callbacks
+    ``SHA256SUMS``             their checksums, for ``sha256sum -c``
+    =========================  ===================================================================
 
     It is written under a temporary name, flushed to the disk and renamed, so that after an error,
     a crash or a full disk those before it are still there, whole.

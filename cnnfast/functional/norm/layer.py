@@ -37,7 +37,7 @@ def layer_norm(
 
     Parameters
     ----------
-    x : ndarray (..., *normalized_shape), float32 or float64
+    x : ndarray (..., \*normalized_shape), float32 or float64
         Any strides.
     normalized_shape : int or sequence of ints
         The trailing axes of `x`.

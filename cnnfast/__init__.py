@@ -6,6 +6,7 @@ cnnfast.optim        optimizers     cnnfast.data     data sets and batches
 cnnfast.training     the loop       cnnfast.io       weights and networks in files
 cnnfast.inference    networks compiled into plans
 cnnfast.analysis     what networks cost
+cnnfast.sklearn      networks as scikit-learn's estimators (imported on its own)
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 

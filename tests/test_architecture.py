@@ -23,6 +23,7 @@ LEVELS = (
     {"nn"},
     {"models", "optim"},
     {"training", "inference", "io", "compat", "analysis"},
+    {"sklearn"},
     {"cnnfast"},
     {"cli"},
     {"__main__"},

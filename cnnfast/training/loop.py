@@ -15,7 +15,10 @@ Criterion = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 
 class Progress(NamedTuple):
-    """How an epoch went so far: means over its images, each as it was when its turn came."""
+    """How an epoch went so far: means over its images, each as it was when its turn came.
+
+    The accuracy is NaN where labels are no classes.
+    """
 
     loss: float
     accuracy: float
@@ -69,7 +72,7 @@ def train_epoch(
     >>> second.loss < first.loss, second.images, second.batches
     (True, 64, 8)
     """
-    total, right, images, batches = 0.0, 0, 0, 0
+    total, right, images, batches = 0.0, 0.0, 0, 0
     for x, labels in loader:
         if not len(x):
             continue
@@ -85,7 +88,7 @@ def train_epoch(
         optimizer.zero_grad()
 
         total += loss * len(x)
-        right += int((scores.argmax(axis=1) == labels).sum())
+        right += _right(scores, labels)
         images += len(x)
         batches += 1
         if on_batch is not None:
@@ -93,6 +96,13 @@ def train_epoch(
     if not images:
         return Progress(math.nan, math.nan, 0, 0)
     return Progress(total / images, right / images, images, batches)
+
+
+def _right(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Count the labels that have the highest score; NaN if they are numbers to predict."""
+    if labels.dtype.kind == "f":
+        return math.nan
+    return int((scores.argmax(axis=1) == labels).sum())
 
 
 def predict_scores(model: Module, images: np.ndarray, batch_size: int = 256) -> np.ndarray:

@@ -7,6 +7,7 @@ cnnfast.training     the loop       cnnfast.io       weights and networks in fil
 cnnfast.distributed  training on several processes and machines
 cnnfast.inference    networks compiled into plans
 cnnfast.analysis     what networks cost
+cnnfast.sklearn      networks as scikit-learn's estimators (imported on its own)
 cnnfast.reference    every operation as plain loops, to read (imported on its own)
 """
 

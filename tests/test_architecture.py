@@ -24,6 +24,7 @@ LEVELS = (
     {"models", "optim"},
     {"inference", "io", "compat", "analysis", "distributed"},
     {"training"},
+    {"sklearn"},
     {"cnnfast"},
     {"cli"},
     {"__main__"},

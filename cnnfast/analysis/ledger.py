@@ -170,14 +170,18 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
             f"got {len(input_shapes)} shapes"
         )
     parameters = list(model.parameters())
-    dtype = parameters[0].dtype if parameters else np.float32
-    # No zeros: of them a pool, say, would make the same in another shape.
-    rng = np.random.default_rng(0)
-    images = [rng.standard_normal((1, *shape)).astype(dtype) for shape in input_shapes]
     memory = Memory(traced)
-    rows = list(_rows(traced, images, memory))
+    rows = list(_rows(traced, random_images(model, input_shapes), memory))
     count, size = sum(p.size for p in parameters), sum(p.data.nbytes for p in parameters)
     return Summary(rows, count, size, *memory.most_at_once())
+
+
+def random_images(model: Module, input_shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Make one image for each input of a model, of its dtype."""
+    dtype = next((p.dtype for p in model.parameters()), np.float32)
+    # No zeros: of them a pool, say, would make the same in another shape.
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((1, *shape)).astype(dtype) for shape in input_shapes]
 
 
 def _rows(traced: Trace, images: Sequence[np.ndarray], memory: Memory) -> Iterator[Row]:

@@ -26,7 +26,7 @@ _TRAINING = "parameters, gradients, momentum; all activations, gradients"
 
 def text(summary: Summary) -> str:
     """Lay a ledger out as a table, and its totals beneath. What is nothing is left blank."""
-    layers = _aligned([_HEAD, *map(_cells, summary.rows)], "<<<>>>>>>")
+    layers = aligned([_HEAD, *map(_cells, summary.rows)], "<<<>>>>>>")
     rule = "-" * max(map(len, layers))
     return "\n".join([layers[0], rule, *layers[1:], rule, *_totals(summary)])
 
@@ -62,12 +62,13 @@ def _totals(summary: Summary) -> list[str]:
         ("training", summary.training_bytes, 2 * summary.activation_bytes, _TRAINING),
     ):
         needs.append((name, quantity(first, "B"), quantity(more, "B"), what))
-    return [*_aligned(counts, "<>>"), "", *_aligned(needs, "<>><")]
+    return [*aligned(counts, "<>>"), "", *aligned(needs, "<>><")]
 
 
-def _aligned(lines: Sequence[Sequence[str]], sides: str) -> list[str]:
-    """Put cells below each other; `sides` tells for each column which, as in a format."""
+def aligned(lines: Sequence[Sequence[str]], sides: str = "") -> list[str]:
+    """Put cells below each other; `sides` may tell for each column which, as in a format."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = sides or "<" * len(widths)
     return [
         "  ".join(
             f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True)

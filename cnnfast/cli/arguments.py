@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="C,H,W",
         help="shape of an image, such as 3,224,224",
     )
+    summary.add_argument(
+        "--advise",
+        action="store_true",
+        help="say what breaks the course notes' rules, and what batches fit in memory",
+    )
     summary.add_argument("--json", action="store_true", help="print JSON")
 
     _add_predict(commands)

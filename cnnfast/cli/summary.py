@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from cnnfast.analysis import summary
+from cnnfast.analysis import advise, summary
 from cnnfast.cli import CommandError
 from cnnfast.cli.networks import network
 
@@ -14,7 +14,12 @@ def run(options: argparse.Namespace) -> None:
     model = network(options.model)
     try:
         ledger = summary(model, options.input)
+        advice = advise(model, options.input) if options.advise else None
     except (ValueError, TypeError) as error:
         shape = ",".join(map(str, options.input))
         raise CommandError(f"{options.model} takes no {shape}: {error}") from error
-    print(json.dumps(ledger.to_dict(), indent=1) if options.json else ledger)
+    if options.json:
+        extra = {"advice": advice.to_dict()} if advice else {}
+        print(json.dumps(ledger.to_dict() | extra, indent=1))
+    else:
+        print(*filter(None, (ledger, advice)), sep="\n\n")

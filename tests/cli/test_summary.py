@@ -25,6 +25,21 @@ def test_json(capsys):
     assert data["rows"][-1]["output_shape"] == [10]
 
 
+def test_advice(capsys):
+    assert main(["summary", "lenet5", "--input", "1,28,28", "--advise"]) == 0
+    table, layers, findings, batches = capsys.readouterr().out.split("\n\n", 3)
+    assert f"{table}\n\n{layers}" == str(summary(models.lenet5(), (1, 28, 28)))
+    assert findings == "conv2  shrinks  14x14 becomes 10x10  padding=2 keeps the size of the map"
+    assert batches.splitlines()[2].startswith("training batch   up to ")
+
+
+def test_advice_as_json(capsys):
+    assert main(["summary", "lenet5", "--input", "1,28,28", "--advise", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["totals"]["parameters"] == 61_706
+    assert data["advice"]["findings"][0]["rule"] == "shrinks"
+
+
 def test_an_onnx_file(monkeypatch, capsys):
     files = {"some/net.onnx": models.lenet5()}
     monkeypatch.setattr(cnnfast, "load_onnx", files.__getitem__, raising=False)

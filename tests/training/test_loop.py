@@ -64,6 +64,17 @@ def test_the_same_seed_gives_the_same_bits(digits, threads):
     assert third.state_dict()["fc3.weight"].tobytes() != first.state_dict()["fc3.weight"].tobytes()
 
 
+def test_numbers_to_predict_have_no_accuracy():
+    rng = np.random.default_rng(0)
+    x = rng.random((32, 3), np.float32)
+    loader = data.DataLoader(x, x @ rng.random((3, 2), np.float32), batch_size=8)
+    model = nn.Linear(3, 2, rng=rng)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    epochs = [train_epoch(model, loader, nn.MSELoss(), optimizer) for _ in range(5)]
+    assert epochs[-1].loss < 0.5 * epochs[0].loss
+    assert math.isnan(epochs[0].accuracy)
+
+
 def test_progress_is_the_mean_so_far():
     model = nn.Linear(2, 2)
     model.load_state_dict({"weight": np.eye(2, dtype=np.float32), "bias": np.zeros(2, np.float32)})

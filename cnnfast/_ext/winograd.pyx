@@ -52,6 +52,7 @@ cdef struct Winograd:
     Py_ssize_t tile_rows, tile_cols
     Py_ssize_t block_images, block_rows, block_cols
     Py_ssize_t image_blocks, row_blocks, col_blocks
+    Py_ssize_t parts, part_panels  # of the filters: where blocks are few, threads share them
     char* scratch
     Py_ssize_t patch_row, patch_image, patch_bytes, v_element, v_bytes, m_element, m_bytes
     Py_ssize_t result_row, result_image, result_bytes
@@ -230,8 +231,8 @@ cdef int run(Winograd* job, const char* bias, Py_ssize_t bias_step) except -1:
         job.k.copy2d(job.bias, 0, itemsize, bias, 0, bias_step, 1, job.u.c_out)
     with nogil:
         parallel(
-            block_item, job, sizeof(job[0]), job.image_blocks * job.row_blocks * job.col_blocks,
-            threads,
+            block_item, job, sizeof(job[0]),
+            job.parts * job.image_blocks * job.row_blocks * job.col_blocks, threads,
         )
         release_both(job.bias, job.scratch)
     return 0
@@ -254,6 +255,7 @@ cdef void plan(Winograd* job, int threads) noexcept:
     job.image_blocks = (job.y.n + job.block_images - 1) // job.block_images
     job.row_blocks = (job.tile_rows + job.block_rows - 1) // job.block_rows
     job.col_blocks = (job.tile_cols + job.block_cols - 1) // job.block_cols
+    share_filters(job, job.image_blocks * job.row_blocks * job.col_blocks, threads)
     tiles = job.block_images * job.block_rows * job.block_cols
     job.patch_row = (job.block_cols * tile + job.u.r - 1) * job.c_padded * itemsize
     job.patch_image = (job.block_rows * tile + job.u.r - 1) * job.patch_row
@@ -269,12 +271,31 @@ cdef void plan(Winograd* job, int threads) noexcept:
         job.result_bytes = job.block_images * job.result_image
 
 
+cdef void share_filters(Winograd* job, Py_ssize_t blocks, int threads) noexcept:
+    """Make so many parts of the filters that threads get equally many items, or many.
+
+    Every part transforms the block's input anew, which is little beside its products."""
+    job.parts = 1
+    while (
+        blocks * job.parts % threads and blocks * job.parts < 4 * threads
+        and job.parts < job.u.panels and job.stride == 1
+    ):
+        job.parts += 1
+    job.part_panels = (job.u.panels + job.parts - 1) // job.parts
+    job.parts = (job.u.panels + job.part_panels - 1) // job.part_panels
+
+
 cdef void block_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """One block of tiles: pack, transform, multiply, transform back."""
+    """One block of tiles, and a part of the filters: pack, transform, multiply, transform back."""
     cdef Winograd* job = <Winograd*> context
-    cdef Py_ssize_t col = item % job.col_blocks * job.block_cols
-    cdef Py_ssize_t row = item // job.col_blocks % job.row_blocks * job.block_rows
-    cdef Py_ssize_t n = item // job.col_blocks // job.row_blocks * job.block_images
+    cdef Py_ssize_t blocks = job.image_blocks * job.row_blocks * job.col_blocks
+    cdef Py_ssize_t panel = item // blocks * job.part_panels, block = item % blocks
+    cdef Py_ssize_t panels = min(job.part_panels, job.u.panels - panel)
+    cdef Py_ssize_t first = panel * job.u.width, offset = first * job.x.itemsize
+    cdef Py_ssize_t filters = min(panels * job.u.width, job.u.c_out - first)
+    cdef Py_ssize_t col = block % job.col_blocks * job.block_cols
+    cdef Py_ssize_t row = block // job.col_blocks % job.row_blocks * job.block_rows
+    cdef Py_ssize_t n = block // job.col_blocks // job.row_blocks * job.block_images
     cdef Py_ssize_t images = min(job.block_images, job.y.n - n)
     cdef Py_ssize_t rows = min(job.block_rows, job.tile_rows - row)
     cdef Py_ssize_t cols = min(job.block_cols, job.tile_cols - col)
@@ -300,27 +321,31 @@ cdef void block_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
                     job.patch_row, pixel, job.c_padded // job.k.lanes,
                 )
                 tile += 1
-    multiply(job, tile, v, m)
+    multiply(job, tile, panel, panels, v, m)
     tile = 0
     for i in range(images):
         for r in range(rows):
             for s in range(cols):
                 store_tile(
-                    job, n + i, i, row, r, col, s, m + tile * job.k_padded * itemsize, results
+                    job, n + i, i, row, r, col, s, first, filters,
+                    m + tile * job.k_padded * itemsize + offset, results + offset,
                 )
                 tile += 1
     if job.result_bytes:
-        unpack(job, n, images, row, rows, col, cols, results)
+        unpack(job, n, images, row, rows, col, cols, first, filters, results + offset)
 
 
-cdef void multiply(const Winograd* job, Py_ssize_t tiles, const char* v, char* m) noexcept nogil:
-    """m[e] = v[e] u[e] for every element e: (tiles, C) by (C, K)."""
+cdef void multiply(
+    const Winograd* job, Py_ssize_t tiles, Py_ssize_t first, Py_ssize_t panels, const char* v,
+    char* m,
+) noexcept nogil:
+    """m[e] = v[e] u[e] for every element e: (tiles, C) by (C, K), of some panels of filters."""
     cdef Py_ssize_t itemsize = job.x.itemsize, e, panel, i, rows, left, no_offset = 0
     cdef Py_ssize_t v_step = job.c_padded * itemsize, m_step = job.k_padded * itemsize
     cdef double zeros[16]  # a panel's bias: at most two vectors
     memset(zeros, 0, sizeof(zeros))
     for e in range(job.u.elements):
-        for panel in range(job.u.panels):
+        for panel in range(first, first + panels):
             i, left = 0, (tiles + job.k.tile_rows - 1) // job.k.tile_rows
             while left > 0:
                 rows = (tiles - i + left - 1) // left
@@ -337,35 +362,36 @@ cdef void multiply(const Winograd* job, Py_ssize_t tiles, const char* v, char* m
 
 cdef void store_tile(
     const Winograd* job, Py_ssize_t n, Py_ssize_t i, Py_ssize_t row, Py_ssize_t r, Py_ssize_t col,
-    Py_ssize_t s, const char* m, char* results,
+    Py_ssize_t s, Py_ssize_t first, Py_ssize_t filters, const char* m, char* results,
 ) noexcept nogil:
-    """Transform one tile back and store what of it lies inside the output."""
+    """Transform some filters' tile back and store what of it lies inside the output."""
     cdef Py_ssize_t h = (row + r) * job.u.m, w = (col + s) * job.u.m
     cdef int rows = <int> min(job.u.m, job.rows.out - h)
     cdef int cols = <int> min(job.u.m, job.cols.out - w)
     cdef Py_ssize_t pixel = job.k_padded * job.x.itemsize
+    cdef const char* bias = job.bias + first * job.x.itemsize
     if job.result_bytes:
         job.u.transform.output(
             results + i * job.result_image + r * job.u.m * job.result_row + s * job.u.m * pixel,
-            job.result_row, pixel, rows, cols, m, job.m_element, job.bias, job.u.c_out,
-            NULL,
+            job.result_row, pixel, rows, cols, m, job.m_element, bias, filters, NULL,
         )
     else:
         job.u.transform.output(
-            job.y.data + n * job.y.sn + h * job.y.sh + w * job.y.sw, job.y.sh, job.y.sw, rows, cols,
-            m, job.m_element, job.bias, job.u.c_out,
+            job.y.data + n * job.y.sn + h * job.y.sh + w * job.y.sw + first * job.y.sc, job.y.sh,
+            job.y.sw, rows, cols, m, job.m_element, bias, filters,
             &job.after if job.after.relu or job.after.residual else NULL,
         )
 
 
 cdef void unpack(
     const Winograd* job, Py_ssize_t n, Py_ssize_t images, Py_ssize_t row, Py_ssize_t rows,
-    Py_ssize_t col, Py_ssize_t cols, const char* results,
+    Py_ssize_t col, Py_ssize_t cols, Py_ssize_t channel, Py_ssize_t filters, const char* results,
 ) noexcept nogil:
-    """Copy a block's results to an output that is not channels-last, or of another stride."""
+    """Copy what some filters made of a block to an output that is not channels-last, or of another stride."""
     cdef Py_ssize_t itemsize = job.x.itemsize, pixel = job.k_padded * itemsize
     cdef Py_ssize_t i, q, a, b, h, w, low, high, first = row * job.u.m
     cdef Py_ssize_t columns = min(cols * job.u.m, job.cols.out - col * job.u.m)
+    cdef Py_ssize_t channels = filters // (job.stride * job.stride)
     for i in range(images):
         for q in range(min(rows * job.u.m, job.rows.out - first)):
             for a in range(job.stride):
@@ -377,9 +403,9 @@ cdef void unpack(
                     inside(w, job.stride, columns, job.y.w, &low, &high)
                     job.k.copy2d(
                         job.y.data + (n + i) * job.y.sn + h * job.y.sh
-                        + (w + low * job.stride) * job.y.sw,
+                        + (w + low * job.stride) * job.y.sw + channel * job.y.sc,
                         job.y.sc, job.stride * job.y.sw,
                         results + i * job.result_image + q * job.result_row + low * pixel
                         + (a * job.stride + b) * job.y.c * itemsize,
-                        itemsize, pixel, job.y.c, high - low,
+                        itemsize, pixel, channels, high - low,
                     )

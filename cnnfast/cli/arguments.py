@@ -12,7 +12,10 @@ from cnnfast.cli.values import integer, number, shape
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="cnnfast", description="Convolutional networks on plain NumPy arrays, on a CPU, fast."
+        prog="cnnfast",
+        description="Convolutional networks on plain NumPy arrays, on a CPU, fast.",
+        epilog="Exit codes: 0 all went well, 1 not as good as asked for (evaluate --at-least), "
+        "2 bad input or a full disk, 3 training diverged, 130 ctrl-C.",
     )
     top.add_argument("--version", action="version", version=f"cnnfast {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

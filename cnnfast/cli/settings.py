@@ -15,7 +15,7 @@ SCHEDULES = ("linear", "constant", "step", "cosine", "one-cycle", "plateau")
 
 
 def _setting(default: Any, parse: Callable[[str], Any], metavar: str, text: str) -> Any:
-    if default not in (None, False):
+    if default is not None and default is not False:
         text += f" (default: {default})"
     metadata = {"parse": parse, "metavar": metavar, "help": text}
     return field(default=default, metadata=metadata)

@@ -14,7 +14,7 @@ Precision = Literal["fast", "exact"]
 Pass = Literal["forward", "input", "weights"]
 
 # Fewer output tiles than this do not pay for transforming the filters for 4x4 tiles.
-FEW_TILES = 64
+FEW_TILES = 40
 # With fewer than this, the sums of transformed products are too much to add and transform back.
 FEW_TILES_FOR_WEIGHTS = 40
 # With fewer channels than this on either side, transforming takes longer than it saves.

@@ -139,11 +139,12 @@ class Trainer:
         self.clip_value = clip_value
         self.checkpoints = checkpoints
         self.world = world
-        bars = [ProgressBar()] if progress and is_first(world) else []
-        self.callbacks = [*callbacks, *bars]
+        self.callbacks = list(callbacks)
         for i, callback in enumerate(self.callbacks):
             if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer: callbacks[{i}] must be a Callback, got {callback!r}")
+        if progress and is_first(world):
+            self.callbacks.insert(0, ProgressBar())  # gone before others print
         self._clear()
 
     def _clear(self) -> None:

@@ -153,6 +153,9 @@ def test_a_class_without_images(pictures, capsys):
     assert error_line(capsys) == (
         f"cnnfast: error: image_folder: {pictures / 'test' / 'dark'} has no images\n"
     )
+    (pictures / "test" / "dark").rename(pictures / "test" / "black")
+    assert train("--data", pictures, "--model", TINY) == 2
+    assert "has folders black, light, expected the classes dark, light" in error_line(capsys)
     (pictures / "test").rename(pictures / "tests")
     assert train("--data", pictures) == 2
     assert "must have folders train and test or val or validation" in error_line(capsys)
@@ -505,7 +508,7 @@ def test_a_learning_rate_that_diverges(folder, capsys):
 
 @pytest.fixture
 def trained(folder):
-    assert train("--data", folder, "--epochs", 3, "--lr", 0.1, "--keep", 1, "--out", "run") == 0
+    assert train("--data", folder, "--epochs", 3, "--lr", 0.1, "--out", "run") == 0
     return History.load("run/history.csv")
 
 

@@ -146,6 +146,33 @@ def test_gradient_of_the_weights(order, size, channels, rng):
     assert np.abs(gw - want).max() <= 3e-6 * scale.max()
 
 
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("filters", [65, 150, 256])
+@pytest.mark.parametrize("size", [7, 13, 25])
+def test_threads_share_the_filters_where_there_are_few_blocks_of_tiles(order, filters, size, rng):
+    x = images(rng, (1, 96, size, size), order)
+    weight = rng.standard_normal((filters, 96, 3, 3), dtype=np.float32)
+    bias = rng.standard_normal(filters, dtype=np.float32)
+    grad = images(rng, (1, filters, size, size), order)
+    residual = images(rng, grad.shape, order)
+    results = []
+    for threads in (1, 2, 3, 7):
+        with using_threads(threads):
+            y = conv2d(x, weight, bias, padding=1, algorithm="winograd")
+            rectified = conv2d(x, weight, bias, 1, 1, residual=residual, relu=True)
+            gx, _, _ = conv2d_backward(
+                grad, x, weight, padding=1, needs=("x",), algorithm="winograd"
+            )
+            results.append((y, rectified, gx))
+    y, rectified, gx = results[0]
+    assert worst_error(x, weight, bias, y, 1) <= BOUND
+    np.testing.assert_allclose(rectified, np.maximum(y + residual, 0), atol=1e-4)
+    turned = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    assert worst_error(grad, turned, None, gx, 1) <= BOUND
+    for others in results[1:]:
+        assert all(map(np.array_equal, others, results[0]))
+
+
 def test_gradient_of_the_weights_is_the_same_on_any_number_of_threads(rng):
     x, grad = (images(rng, (40, 32, 28, 28), "channels_last") for _ in range(2))
     weight = rng.standard_normal((32, 32, 3, 3), dtype=np.float32)
@@ -208,7 +235,8 @@ def test_when_it_is_taken(rng):
         return chosen(geometry.get("what", "forward"), batch, weight, win, groups)
 
     assert auto() == ("winograd", 4)
-    assert auto(batch=1) == ("winograd", 2)
+    assert auto(batch=1) == ("winograd", 4)
+    assert auto(batch=1, size=(20, 20)) == ("winograd", 2)
     assert auto(batch=1, size=(14, 14), what="weights") == ("direct", 0)
     assert auto(dtype=np.float64) == ("direct", 0)
     assert auto(weight_shape=(32, 32, 5, 5)) == ("winograd", 2)

@@ -8,8 +8,8 @@ confusion.py     which classes are taken for which
 predictions.py   images with what they are taken for; the worst mistakes
 ledger.py        memory and time of each layer
 
-Figures are made without pyplot, which keeps a global state and may look for a screen: show one in
-a notebook by naming it, save it with ``figure.savefig(path)``.
+Figures are made without pyplot, which keeps a global state and may look for a screen. Save one with
+``figure.savefig(path)``; in a notebook, after ``%matplotlib inline``, its name shows it.
 """
 
 try:

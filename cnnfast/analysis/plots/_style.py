@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 DPI = 150
 RIGHT, WRONG, GREY, FAINT, TEXT = "#2a6f97", "#d1495b", "#8d99ae", "#d9d9d9", "#555555"
 PALE = "#a9c9de"  # beside RIGHT
+_LETTERS = 14  # of a name that stands beneath an image
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -41,3 +43,17 @@ def frame(axes: Axes, color: str = FAINT, width: float = 1) -> None:
 def open_sides(axes: Axes) -> None:
     """Leave of the frame what has numbers beside it."""
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def class_name(names: Sequence[str] | None, number: int) -> str:
+    """Give the name of a class, so short that it fits beneath an image, or its number.
+
+    Examples
+    --------
+    >>> class_name(["cat", "great white shark"], 1), class_name(None, 1)
+    ('great white s…', '1')
+    """
+    if not names:
+        return str(number)
+    name = names[number]
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"

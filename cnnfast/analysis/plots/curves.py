@@ -76,6 +76,6 @@ def _draw(axes: Axes, measure: str, curves: Mapping[str, np.ndarray]) -> None:
     title(axes, measure.capitalize(), f"in the end: {text}")
     axes.legend(frameon=False)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)
     open_sides(axes)

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from cnnfast.analysis.mistakes import worst_mistakes as worst_mistakes_of
 from cnnfast.analysis.plots._images import visible
-from cnnfast.analysis.plots._style import FAINT, RIGHT, WRONG, frame, new_figure
+from cnnfast.analysis.plots._style import FAINT, RIGHT, WRONG, class_name, frame, new_figure
 from cnnfast.functional import softmax
 from cnnfast.functional._arguments import float_array
 from cnnfast.functional.loss._arguments import class_labels
 
 _ACROSS = 8
+_BESIDE = 8  # letters of two names, at most, for both to be in one line
 
 
 def predictions(
@@ -58,14 +59,17 @@ def predictions(
     """
     _check("predictions", images, labels, scores)
     chances = softmax(scores[:count])
-    figure, grid = _grid(len(chances))
+    guesses = chances.argmax(axis=1)
+    texts = [
+        f"{class_name(names, guess)}  ({chance[guess]:.0%})"
+        if guess == label
+        else _verdict(names, guess, label)
+        for chance, guess, label in zip(chances, guesses, labels, strict=False)
+    ]
+    figure, grid = _grid(texts)
     shown = visible("predictions", images[:count])
-    for axes, image, label, chance in zip(grid, shown, labels, chances, strict=False):
-        guess = int(chance.argmax())
-        text = f"{_name(names, guess)}  ({chance[guess]:.0%})"
-        _draw(
-            axes, image, _verdict(names, guess, label) if guess != label else text, guess == label
-        )
+    for axes, image, text, right in zip(grid, shown, texts, guesses == labels[:count], strict=True):
+        _draw(axes, image, text, bool(right))
     return figure
 
 
@@ -101,17 +105,21 @@ def worst_mistakes(
     >>> images, labels = np.zeros((2, 1, 4, 4)), np.array([0, 1])
     >>> figure = worst_mistakes(images, labels, np.array([[9.0, 0.0], [5.0, 5.0]]))
     >>> [axes.get_xlabel() for axes in figure.axes]
-    ['0, is 1\\nloss 0.69']
+    ['0, is 1\\nloss 0.693']
     """
     _check("worst_mistakes", images, labels, scores)
     found = worst_mistakes_of(scores, labels, count)
-    figure, grid = _grid(len(found.indices))
+    texts = [
+        f"{_verdict(names, guess, label)}\nloss {loss:.3g}"
+        for label, guess, loss in zip(*found[1:], strict=True)
+    ]
+    figure, grid = _grid(texts)
     if not len(found.indices):
         figure.text(0.5, 0.5, "no mistakes", ha="center", va="center", fontsize=11)
         return figure
     shown = visible("worst_mistakes", images[found.indices])
-    for axes, image, label, guess, loss in zip(grid, shown, *found[1:], strict=True):
-        _draw(axes, image, f"{_verdict(names, guess, label)}\nloss {loss:.2f}", right=False)
+    for axes, image, text in zip(grid, shown, texts, strict=True):
+        _draw(axes, image, text, right=False)
     return figure
 
 
@@ -122,10 +130,11 @@ def _check(function: str, images: np.ndarray, labels: np.ndarray, scores: np.nda
         raise ValueError(f"{function}: {len(labels)} labels, but {len(images)} images")
 
 
-def _grid(count: int) -> tuple[Figure, list[Axes]]:
-    """Make room for so many images, and for one if there are none."""
+def _grid(texts: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Make room for images with these texts beneath, and for one if there are none."""
+    count, lines = len(texts), 1 + max((text.count("\n") for text in texts), default=0)
     rows = max(1, -(-count // _ACROSS))
-    figure = new_figure(9.6, 1.55 * rows)
+    figure = new_figure(9.6, (1.25 + 0.16 * lines) * rows)
     grid = figure.subplots(rows, _ACROSS, squeeze=False).ravel()
     for axes in grid[count:]:
         axes.remove()
@@ -140,8 +149,6 @@ def _draw(axes: Axes, image: np.ndarray, text: str, right: bool) -> None:
 
 
 def _verdict(names: Sequence[str] | None, guess: int, label: int) -> str:
-    return f"{_name(names, guess)}, is {_name(names, label)}"
-
-
-def _name(names: Sequence[str] | None, number: int) -> str:
-    return names[number] if names else str(number)
+    guess_name, label_name = class_name(names, guess), class_name(names, label)
+    between = ", " if len(guess_name + label_name) <= _BESIDE else ",\n"
+    return f"{guess_name}{between}is {label_name}"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnfast.analysis.plots._images import visible
-from cnnfast.analysis.plots._style import frame, new_figure
+from cnnfast.analysis.plots._style import class_name, frame, new_figure
 from cnnfast.analysis.saliency import saliency as saliency_of
 from cnnfast.nn import Module
 
@@ -62,8 +62,7 @@ def saliency(
     for (upper, lower), image, heat, label in zip(pairs, shown, maps, labels, strict=False):
         upper.imshow(image, cmap="gray", vmin=0, vmax=1)
         lower.imshow(heat, cmap="inferno", vmin=0)
-        text = names[label] if names else str(label)
-        lower.set_xlabel(text, fontsize=9, parse_math=False)
+        lower.set_xlabel(class_name(names, label), fontsize=9, parse_math=False)
         frame(upper)
         frame(lower)
     return figure

@@ -158,8 +158,8 @@ def batch_norm_train(
     residual : ndarray, optional
         Added to y, as a residual block does with its shortcut: shape and dtype of `x`.
     relu : bool or float
-        Rectify the sum: max(0, y + residual); with a number, to at most that. Of channels-last images both come with the same pass
-        over memory.
+        Rectify the sum: max(0, y + residual); with a number, to at most that. Of
+        channels-last images both come with the same pass over memory.
 
     Returns
     -------
@@ -241,8 +241,8 @@ def batch_norm_train_backward(
         What the forward pass took; it matters only with `relu`.
     relu : bool or float
         How the forward pass rectified, with no residual: `grad` then counts where y was cut off at
-        neither end, which is found anew from `x`. With a residual pass ``relu_backward(grad, y)``, which is the
-        residual's gradient too.
+        neither end, which is found anew from `x`. With a residual pass ``relu_backward(grad, y)``,
+        which is the residual's gradient too.
 
     Returns
     -------

@@ -132,7 +132,7 @@ class _BatchNorm(_RunningNorm):
     def forward_fused(
         self, x: np.ndarray, residual: np.ndarray | None = None, *, ceiling: float = 0
     ) -> tuple[np.ndarray, Backward]:
-        """``forward`` by the moments of `x`, and y + residual, from 0 to `ceiling` unless that is 0.
+        """``forward`` by the moments of `x`; y + residual, from 0 to `ceiling` unless that is 0.
 
         With a residual, ``backward`` returns its gradient too. See `nn.fusion`.
         """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import length_hint
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnfast.analysis import worst_mistakes
 from cnnfast.nn import Module
+from cnnfast.training.bar import bar
 
 EXAMPLES = 8
 MISTAKES = 24
@@ -51,14 +53,18 @@ def observe(model: Module, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> 
     """Show a network the validation images once, and keep only those that will be shown."""
     labels, scores = [], []
     examples = mistakes = None
-    for x, y in batches:
-        if not len(x):
-            continue
-        batch = Images(x, y, model(x))
-        labels.append(batch.labels)
-        scores.append(batch.scores)
-        examples = _first(batch if examples is None else examples + batch)
-        mistakes = _worst(batch if mistakes is None else mistakes + batch)
+    with bar(length_hint(batches) or None, "validation", " batches") as shown:
+        for x, y in batches:
+            if shown is not None:
+                shown.update()
+            if not len(x):
+                continue
+            batch = Images(x, y, model(x))
+            labels.append(batch.labels)
+            scores.append(batch.scores)
+            first, worst = _first(batch), _worst(batch)
+            examples = first if examples is None else _first(examples + first)
+            mistakes = worst if mistakes is None else _worst(mistakes + worst)
     if examples is None or mistakes is None:
         raise ValueError("write_report: there are no validation images")
     return Observed(np.concatenate(labels), np.concatenate(scores), examples, mistakes)

@@ -36,7 +36,9 @@ h2 { font-size: 20px; margin: 0 0 4px; }
 section p { color: var(--faint); margin: 0 0 16px; max-width: 75ch; }
 img { display: block; max-width: 100%; height: auto; margin: 12px auto 0; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; }
-th, td { border-bottom: 1px solid var(--line); padding: 6px 12px 6px 0; text-align: left;
+table + table { margin-top: 24px; }
+caption { text-align: left; font-weight: 600; padding-bottom: 4px; }
+th, td { border-bottom: 1px solid var(--line); padding: 4px 12px 4px 0; text-align: left;
          vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--faint); font-weight: 500; width: 30%; }
 summary { cursor: pointer; color: var(--blue); margin-top: 16px; }
@@ -64,13 +66,13 @@ def picture(figure: Figure, alt: str) -> str:
     return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" {size}>'
 
 
-def table(rows: Iterable[tuple[str, str]]) -> str:
+def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
     """Write a table of names and values."""
     lines = (
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in rows
     )
-    return "\n".join(["<table>", *lines, "</table>"])
+    return "\n".join(["<table>", f"<caption>{escape(title)}</caption>", *lines, "</table>"])
 
 
 def folded(title: str, text: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cnnfast.analysis.wrappers import innermost
 from cnnfast.io.atomic import replacing
 from cnnfast.nn import Conv2d, Module
 from cnnfast.nn.trace import trace
+from cnnfast.training.bar import bar
 from cnnfast.training.report.observed import Observed, observe
 from cnnfast.training.report.page import Section, folded, page, picture, table
 
@@ -60,7 +62,8 @@ def write_report(
     ImportError
         On import: matplotlib is missing.
     ValueError
-        There are no validation images, or the model gives no scores of classes.
+        There are no validation images, the model gives no scores of classes, or there is not one
+        name for each class.
     OSError
         The file cannot be written.
 
@@ -75,23 +78,41 @@ def write_report(
     ...     Path(folder, "report.html").read_text()[:15]
     '<!DOCTYPE html>'
     """
+    with replacing(Path(path)) as file:  # first of all: a folder that is not there costs no time
+        file.write(_written(model, history, validation, configuration, names).encode())
+
+
+def _written(
+    model: Module,
+    history: Mapping[str, Sequence[float]],
+    validation: Iterable[tuple[np.ndarray, np.ndarray]],
+    configuration: Mapping[str, Any],
+    names: Sequence[str] | None,
+) -> str:
     seen = observe(model, validation)
+    classes = seen.scores.shape[1]
+    if names is not None and len(names) != classes:
+        raise ValueError(f"write_report: {classes} classes need as many names, got {len(names)}")
     ledger = summary(model, seen.examples.images.shape[1:])
-    sections = [
-        _configuration(configuration),
-        *_curves(history),
-        *_filters(model),
-        _activations(model, seen, ledger),
-        _saliency(model, seen, names),
-        _confusion(seen, names),
-        _mistakes(seen, names),
-        _ledger(model, ledger),
+    parts: list[Callable[[], Iterable[Section]]] = [
+        partial(_configuration, configuration),
+        partial(_curves, history),
+        partial(_filters, model),
+        partial(_activations, model, seen, ledger),
+        partial(_saliency, model, seen, names),
+        partial(_confusion, seen, names),
+        partial(_mistakes, seen, names),
+        partial(_ledger, model, ledger),
     ]
+    sections: list[Section] = []
+    with bar(len(parts), "report", " parts") as shown:
+        for part in parts:
+            sections += part()
+            if shown is not None:
+                shown.update()
     title = f"Training of {configuration['model']}" if "model" in configuration else "Training"
     now = datetime.now().astimezone()
-    text = page(title, f"{now:%d %B %Y, %H:%M}", _facts(history, seen, ledger), sections)
-    with replacing(Path(path)) as file:
-        file.write(text.encode())
+    return page(title, f"{now:%d %B %Y, %H:%M}", _facts(history, seen, ledger), sections)
 
 
 def _facts(
@@ -102,15 +123,15 @@ def _facts(
         ("validation accuracy", f"{right:.2%}"),
         ("validation images", f"{len(seen.labels):,}"),
         ("epochs", f"{max(map(len, history.values()), default=0):,}"),
-        ("parameters", f"{ledger.parameters:,}"),
+        ("parameters", quantity(ledger.parameters)),
         ("multiply-adds an image", quantity(ledger.multiply_adds)),
         ("memory to train on one", quantity(ledger.training_bytes, "B")),
     ]
 
 
-def _configuration(configuration: Mapping[str, Any]) -> Section:
-    rows = [*unfolded(configuration), *config().items()]
-    return Section("Configuration", "What was run, and on what.", [table(rows)])
+def _configuration(configuration: Mapping[str, Any]) -> list[Section]:
+    tables = [table("Run", unfolded(configuration)), table("Machine", config().items())]
+    return [Section("Configuration", "What was run, and on what.", tables)]
 
 
 def unfolded(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
@@ -144,14 +165,14 @@ def _filters(model: Module) -> Iterator[Section]:
             return
 
 
-def _activations(model: Module, seen: Observed, ledger: Summary) -> Section:
+def _activations(model: Module, seen: Observed, ledger: Summary) -> list[Section]:
     image = seen.examples.images[0]
     drawn = [
         picture(plots.activations(model, image, name), f"What {name} makes of an image")
         for name in _layers_to_show(ledger)
     ]
     text = "What layers make of an image: the last of each size of maps, and the scores."
-    return Section("Activations", text, drawn)
+    return [Section("Activations", text, drawn)]
 
 
 def _layers_to_show(ledger: Summary) -> list[str]:
@@ -162,34 +183,34 @@ def _layers_to_show(ledger: Summary) -> list[str]:
     return [*list(maps.values())[:_MAPS], layers[-1].name]
 
 
-def _saliency(model: Module, seen: Observed, names: Sequence[str] | None) -> Section:
+def _saliency(model: Module, seen: Observed, names: Sequence[str] | None) -> list[Section]:
     guesses = seen.examples.scores.argmax(axis=1)
     figure = plots.saliency(model, seen.examples.images, guesses, names)
     text = (
         "Images, and how fast the highest score changes with each pixel (Simonyan et al., 2013). "
         "Beneath is the class that has it."
     )
-    return Section("Saliency", text, [picture(figure, "Images above their saliency maps")])
+    return [Section("Saliency", text, [picture(figure, "Images above their saliency maps")])]
 
 
-def _confusion(seen: Observed, names: Sequence[str] | None) -> Section:
+def _confusion(seen: Observed, names: Sequence[str] | None) -> list[Section]:
     guesses, classes = seen.scores.argmax(axis=1), seen.scores.shape[1]
     figure = plots.confusion_matrix(confusion_matrix(seen.labels, guesses, classes), names)
     text = "In each row the images of a class, in each column what they were taken for."
-    return Section("Confusion", text, [picture(figure, "Confusion matrix")])
+    return [Section("Confusion", text, [picture(figure, "Confusion matrix")])]
 
 
-def _mistakes(seen: Observed, names: Sequence[str] | None) -> Section:
+def _mistakes(seen: Observed, names: Sequence[str] | None) -> list[Section]:
     figure = plots.worst_mistakes(*seen.mistakes, names)
     text = "Images with the highest loss: what they were taken for, and what they are."
-    return Section("Worst mistakes", text, [picture(figure, "Images that were taken for others")])
+    return [Section("Worst mistakes", text, [picture(figure, "Images that were taken for others")])]
 
 
-def _ledger(model: Module, ledger: Summary) -> Section:
+def _ledger(model: Module, ledger: Summary) -> list[Section]:
     times = layer_times(model, ledger.rows[0].output_shape, batch_size=_TIMED)
     text = (
         "What each layer takes. What lies in the memory of what it is made of takes none; times "
         "are those of each layer alone."
     )
     figure = picture(plots.ledger(ledger, times), "Memory, parameters and time of each layer")
-    return Section("Ledger", text, [figure, folded("all figures", str(ledger))])
+    return [Section("Ledger", text, [figure, folded("all figures", str(ledger))])]

@@ -116,6 +116,16 @@ def test_curves_of_one_epoch_and_of_losses_alone():
     drawn(figure)
 
 
+def test_epochs_are_whole_numbers():
+    for epochs in (1, 2, 5):
+        figure = plots.training_curves({"train_loss": np.arange(epochs) + 1.0})
+        drawn(figure)
+        (axes,) = figure.axes
+        left, right = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        assert ticks == list(range(1, epochs + 1))
+
+
 def test_curves_without_validation():
     nothing = {"validation_loss": [np.nan] * 2, "validation_accuracy": [np.nan] * 2}
     figure = plots.training_curves({"train_loss": [2.0, 1.0]} | nothing)
@@ -300,6 +310,13 @@ def test_worst_mistakes():
     assert len(plots.worst_mistakes(IMAGES, LABELS, SCORES, count=1).axes) == 1
 
 
+def test_long_names_are_cut():
+    names = ["a name of a class that is long", "short"]
+    first, second = plots.worst_mistakes(IMAGES, LABELS, SCORES, names).axes
+    assert first.get_xlabel() == "short,\nis a name of a c…\nloss 5.01"
+    assert second.get_xlabel() == "a name of a c…,\nis short\nloss 1.31"
+
+
 def test_no_mistakes():
     figure = plots.worst_mistakes(IMAGES[:1], LABELS[:1], SCORES[:1])
     assert [text.get_text() for text in figure.texts] == ["no mistakes"]
@@ -368,6 +385,12 @@ def test_the_time_of_a_layer_with_several_values_counts_once():
     times = [analysis.LayerTime("pool", 8, 1.0, 2.0)]
     forward, _ = plots.ledger(analysis.summary(graph, (2, 8, 8)), times).axes[2].containers
     assert [bar.get_width() for bar in forward] == [0, 1, 0, 0]
+
+
+def test_times_in_seconds():
+    summary = analysis.summary(nn.Sequential({"fc": nn.Linear(2, 2)}), (2,))
+    figure = plots.ledger(summary, [analysis.LayerTime("fc", 1, 1.5, 0.9996)])
+    assert texts(figure.axes[2]) == ["1.5 s forward, 1 s backward, for 1 image", "2.5 s"]
 
 
 # ---------------------------------------------------------------------------- matplotlib

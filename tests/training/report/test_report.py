@@ -113,7 +113,7 @@ def test_figures_in_large(report):
     assert facts["validation accuracy"] == f"{right / 2:.2f}%"
     assert facts["validation images"] == "200"
     assert facts["epochs"] == "2"
-    assert facts["parameters"] == "61,706"
+    assert facts["parameters"] == "61.7 k"
 
 
 def test_a_network_of_another_kind_before_its_first_epoch(tmp_path):
@@ -177,14 +177,20 @@ def test_no_images(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_folder_that_is_not_there_costs_no_time(tmp_path):
+    model = nn.Module()  # it cannot even be called
     with pytest.raises(FileNotFoundError):
-        write_report(tmp_path / "no" / "report.html", models.lenet5(), {}, digits(10), {})
+        write_report(tmp_path / "no" / "report.html", model, {}, digits(10), {})
 
 
 def test_scores_of_no_classes(tmp_path):
     with pytest.raises(ValueError, match="scores must have 2 dimensions"):
         write_report(tmp_path / "r.html", nn.ReLU(), {}, digits(10), {})
+
+
+def test_names_that_are_too_few(tmp_path):
+    with pytest.raises(ValueError, match="write_report: 10 classes need as many names, got 1"):
+        write_report(tmp_path / "r.html", models.lenet5(), {}, digits(10), {}, ["zero"])
 
 
 def test_without_matplotlib():

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import subprocess
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -79,7 +78,8 @@ class Torch:
     def __init__(self, threads: int) -> None:
         self.torch = importlib.import_module("torch")
         self.torch.set_num_threads(threads)
-        self.vision = torchvision_models(self.torch)
+        self.networks = importlib.import_module("benchmarks.networks.torch_networks")
+        self.networks.torchvision_models()
         self.version = self.torch.__version__
 
     def inference(self, network: Network, model: Any, x: np.ndarray, folder: Path) -> Call:
@@ -103,18 +103,12 @@ class Torch:
 
     def make(self, network: Network, model: Any) -> Any:
         """Make PyTorch's form of a network, with the weights of `model` if there is one."""
-        nn = self.torch.nn
-        if network.model == "lenet5":
-            peer = lenet5(nn)
-        elif network.model == "googlenet":
-            peer = self.vision.GoogLeNet(aux_logits=False, init_weights=False)
-        else:
-            peer = getattr(self.vision, network.model)()
+        peer = self.networks.torch_network(network.model)
         if model is not None:
             state = model.state_dict()
             peer.load_state_dict({k: self.torch.from_numpy(v) for k, v in state.items()})
         for layer in peer.modules():
-            if isinstance(layer, nn.Dropout):
+            if isinstance(layer, self.torch.nn.Dropout):
                 layer.p = 0.0
         return peer.to(memory_format=getattr(self.torch, self.memory_format))
 
@@ -247,33 +241,3 @@ def exported(network: Network, model: Any, folder: Path) -> str:
         export = importlib.import_module("cnnfast.io.onnx").export_onnx
         export(model, path, (None, *network.image))
     return str(path)
-
-
-def torchvision_models(torch: Any) -> Any:
-    """torchvision.models, whether its compiled operators fit PyTorch or not: no network has any."""
-    try:
-        return importlib.import_module("torchvision.models")
-    except RuntimeError:  # of those that do not load it wants to know two
-        for name in ("nms", "qnms"):
-            signature = "(Tensor boxes, Tensor scores, float threshold) -> Tensor"
-            torch.library.define(f"torchvision::{name}", signature)
-        return importlib.import_module("torchvision.models")
-
-
-def lenet5(nn: Any) -> Any:
-    """The one network that torchvision does not have."""
-    layers = {
-        "conv1": nn.Conv2d(1, 6, 5, padding=2),
-        "relu1": nn.ReLU(),
-        "pool1": nn.MaxPool2d(2),
-        "conv2": nn.Conv2d(6, 16, 5),
-        "relu2": nn.ReLU(),
-        "pool2": nn.MaxPool2d(2),
-        "flatten": nn.Flatten(),
-        "fc1": nn.Linear(400, 120),
-        "relu3": nn.ReLU(),
-        "fc2": nn.Linear(120, 84),
-        "relu4": nn.ReLU(),
-        "fc3": nn.Linear(84, 10),
-    }
-    return nn.Sequential(OrderedDict(layers))

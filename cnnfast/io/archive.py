@@ -22,7 +22,7 @@ DAMAGED = (
     ValueError,
 )
 _LOCAL_HEADER = 30  # bytes in front of a member's name and data
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 # Deflate shrinks real weights by a tenth and zeros a thousandfold. A file that unpacks to more
 # than both of these was made to fill memory.
 _RATIO = 100

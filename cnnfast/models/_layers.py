@@ -27,7 +27,6 @@ class Layers:
     """
 
     def __init__(self, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
-        rng = np.random.default_rng(rng)
         self.conv = partial(Conv2d, rng=rng, dtype=dtype)
         self.linear = partial(Linear, rng=rng, dtype=dtype)
         self.norm = partial(BatchNorm2d, dtype=dtype)

@@ -42,7 +42,6 @@ def lenet5(
     >>> lenet5()(np.zeros((2, 1, 28, 28), np.float32)).shape
     (2, 10)
     """
-    rng = np.random.default_rng(rng)
     return Network(
         {
             "conv1": Conv2d(in_channels, 6, 5, padding=2, rng=rng, dtype=dtype),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from cnnfast.nn.module import float_dtype
+from cnnfast.nn.parameter import Parameter
 
 
 def kaiming_normal(
@@ -58,6 +59,21 @@ def kaiming_normal(
     """
     fan_in, _ = _fans("kaiming_normal", shape)
     return _normal("kaiming_normal", shape, gain / math.sqrt(fan_in), rng, dtype)
+
+
+def kaiming_parameter(
+    shape: tuple[int, ...], rng: np.random.Generator | None, dtype: DTypeLike
+) -> Parameter:
+    """Make a Parameter of `kaiming_normal`.
+
+    Without a generator, from which the next to draw would get other numbers, the values are drawn
+    only when they are wanted.
+    """
+    if rng is not None:
+        return Parameter(kaiming_normal(shape, rng, dtype))
+    _fans("kaiming_normal", shape)
+    dtype = float_dtype("kaiming_normal", dtype)
+    return Parameter.drawn_later(shape, dtype, lambda: kaiming_normal(shape, None, dtype))
 
 
 def kaiming_uniform(

@@ -16,7 +16,7 @@ from cnnfast.functional._arguments import (
 )
 from cnnfast.functional.linear import linear_backward, linear_packed
 from cnnfast.nn.backward import Backward
-from cnnfast.nn.init import kaiming_normal
+from cnnfast.nn.init import kaiming_parameter
 from cnnfast.nn.module import Module, positive
 from cnnfast.nn.parameter import Parameter
 
@@ -65,7 +65,7 @@ class Linear(Module):
         self.in_features = positive("Linear", "in_features", in_features)
         self.out_features = positive("Linear", "out_features", out_features)
         shape = (self.out_features, self.in_features)
-        self.weight = Parameter(kaiming_normal(shape, rng, dtype))
+        self.weight = kaiming_parameter(shape, rng, dtype)
         self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -48,7 +48,9 @@ class Parameter:
 
     def __init__(self, data: np.ndarray, requires_grad: bool = True) -> None:
         data = float_array("Parameter", "data", data)
-        self._store(data, data.dtype)
+        self._allocate(data.shape, data.dtype)
+        self._array[...] = data
+        self._draw: Callable[[], np.ndarray] | None = None
         self.requires_grad = requires_grad
         self.version = 0
         self.on_gradient: Callable[[Parameter], None] | None = None
@@ -57,10 +59,29 @@ class Parameter:
         self._packed: dict[Hashable, tuple[int, Any]] = {}
         self._writers = 0
 
-    def _store(self, values: np.ndarray, dtype: np.dtype) -> None:
-        """Put `values` into new memory of the parameter's own."""
-        self._array = empty(values.shape, dtype)
-        self._array[...] = values
+    @classmethod
+    def drawn_later(
+        cls, shape: tuple[int, ...], dtype: np.dtype, draw: Callable[[], np.ndarray]
+    ) -> Parameter:
+        """Make one whose first values `draw` gives when somebody wants to know them.
+
+        To draw those of a large network takes longer than to load what it has learned, which then
+        takes their place.
+        """
+        parameter = cls(np.empty(0, dtype))
+        parameter._allocate(shape, dtype)
+        parameter._draw = draw
+        return parameter
+
+    def _drawn(self) -> None:
+        with self._lock:
+            if self._draw is not None:
+                self._array[...] = self._draw()
+                self._draw = None
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """Take memory of the parameter's own."""
+        self._array = empty(shape, dtype)
         # A view of a writeable array could be made writeable again; one of a read-only
         # memoryview cannot.
         self._view = np.asarray(self._array.data.toreadonly())
@@ -68,6 +89,8 @@ class Parameter:
     @property
     def data(self) -> np.ndarray:
         """The values: a read-only view, C-contiguous, that follows every change."""
+        if self._draw is not None:
+            self._drawn()
         return self._view
 
     @property
@@ -109,6 +132,8 @@ class Parameter:
     def assign(self, array: np.ndarray) -> None:
         """Set ``data`` to a copy of `array`, which must have its shape and dtype."""
         array = self._fitting("assign", array)
+        with self._lock:
+            self._draw = None
         with self.writable() as values:
             values[...] = array
 
@@ -124,6 +149,8 @@ class Parameter:
     @contextmanager
     def writable(self) -> Iterator[np.ndarray]:
         """Give a view to change the values through, inside a ``with`` block and not after it."""
+        if self._draw is not None:
+            self._drawn()
         view = self._array.view()
         with self._lock:
             self._writers += 1
@@ -136,7 +163,9 @@ class Parameter:
             self._changed()
 
     def _convert(self, dtype: np.dtype) -> None:
-        self._store(self._array, dtype)
+        values = self.data
+        self._allocate(values.shape, dtype)
+        self._array[...] = values
         self._changed()
 
     def _changed(self) -> None:

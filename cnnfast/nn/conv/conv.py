@@ -13,7 +13,7 @@ from cnnfast.functional._window import Numbers, Sides
 from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.conv._filters import SlidingFilters
-from cnnfast.nn.init import kaiming_normal
+from cnnfast.nn.init import kaiming_parameter
 from cnnfast.nn.parameter import Parameter
 
 
@@ -39,7 +39,7 @@ class _Conv(SlidingFilters):
         super().__init__(in_channels, out_channels, *window, groups)
         self.strict = strict
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        self.weight = Parameter(kaiming_normal(shape, rng, dtype))
+        self.weight = kaiming_parameter(shape, rng, dtype)
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
 
     def _options(self) -> dict[str, Any]:

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections import OrderedDict
+from typing import Any
 
-import pytest
-
-from benchmarks.networks.competitors import lenet5, torchvision_models
-
-torch = pytest.importorskip("torch")
-nn = torch.nn
+import torch
+from torch import nn
 
 
 def torch_network(name: str) -> nn.Module:
-    """The network that `cnnfast.models` has under this name; `googlenet_aux` is one more."""
+    """The network that `cnnfast.models` has under this name; `googlenet_aux` is one more.
+
+    Raises
+    ------
+    ImportError
+        It is one of torchvision's, which is not installed.
+    """
     if name == "lenet5":
-        return lenet5(nn)
+        return lenet5()
     if name == "zfnet":
         return zfnet()
     if name.startswith("cifar_resnet"):
         return CifarResNet(int(name.removeprefix("cifar_resnet")))
-    if importlib.util.find_spec("torchvision") is None:
-        pytest.skip("torchvision is not installed")
-    vision = torchvision_models(torch)
+    vision = torchvision_models()
     if name.startswith("googlenet"):
         return vision.GoogLeNet(aux_logits=name == "googlenet_aux", init_weights=False)
     return getattr(vision, name)()
+
+
+def digits_network(name: str) -> nn.Module:
+    """The same for grey images and ten classes, without dropout."""
+    if name == "lenet5":
+        return lenet5()
+    if name.startswith("cifar_resnet"):
+        return CifarResNet(int(name.removeprefix("cifar_resnet")), in_channels=1)
+    network = getattr(torchvision_models(), name)(num_classes=10, dropout=0.0)
+    network.features[0] = nn.Conv2d(1, network.features[0].out_channels, 3, padding=1)
+    return network
+
+
+def torchvision_models() -> Any:
+    """torchvision.models, whether its compiled operators fit PyTorch or not: no network has any."""
+    try:
+        return importlib.import_module("torchvision.models")
+    except RuntimeError:  # of those that do not load it wants to know two
+        for name in ("nms", "qnms"):
+            signature = "(Tensor boxes, Tensor scores, float threshold) -> Tensor"
+            torch.library.define(f"torchvision::{name}", signature)
+        return importlib.import_module("torchvision.models")
+
+
+def lenet5() -> nn.Module:
+    layers = {
+        "conv1": nn.Conv2d(1, 6, 5, padding=2),
+        "relu1": nn.ReLU(),
+        "pool1": nn.MaxPool2d(2),
+        "conv2": nn.Conv2d(6, 16, 5),
+        "relu2": nn.ReLU(),
+        "pool2": nn.MaxPool2d(2),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(400, 120),
+        "relu3": nn.ReLU(),
+        "fc2": nn.Linear(120, 84),
+        "relu4": nn.ReLU(),
+        "fc3": nn.Linear(84, 10),
+    }
+    return nn.Sequential(OrderedDict(layers))
 
 
 def zfnet() -> nn.Module:
@@ -68,9 +109,9 @@ class CifarBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    def __init__(self, depth: int, num_classes: int = 10) -> None:
+    def __init__(self, depth: int, num_classes: int = 10, in_channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         blocks = (depth - 2) // 6
         self.layer1 = self.stage(16, 16, 1, blocks)

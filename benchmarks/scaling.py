@@ -43,8 +43,9 @@ INTRODUCTION = (
     "    2 log2(p) latency + 2 (p - 1) / p bytes / bandwidth",
     "",
     "(Rabenseifner's algorithm). Not counted: copies and additions in memory, ranks that wait for "
-    "a slower one, and links that others use. The time of an image is that measured above for the "
-    "whole machine; small batches are taken to be as fast, an image each, as large ones.",
+    "a slower one, and links that others use. The time of an image is "
+    "the processor time it takes one thread here, over the processors of this machine; small "
+    "batches are taken to be as fast, an image each, as large ones.",
 )
 SOURCES = (
     "Bit rates: IEEE 802.3ae (10 Gb/s), 802.3bj (100 Gb/s); InfiniBand HDR, 4 lanes.",

@@ -218,7 +218,7 @@ class _Farewells:
 
     def say(self, operations: int) -> None:
         """Say farewell, and wait until the others have."""
-        message = np.array([self._rank, operations])
+        message = np.array([self._rank, operations], np.int64)
         receivers = range(1, self._size) if self._rank == 0 else (0,)
         sent = [self._comm.Isend(message, receiver) for receiver in receivers]
         while self._request is not None:

@@ -54,7 +54,9 @@ def test_where_it_ends():
 def test_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "PAGE", tmp_path / "scaling.md")
     monkeypatch.setattr(scaling, "NETWORKS", {"squeezenet1_1": "SqueezeNet"})
-    comparison = Comparison([Run(0.9, 0.0), Run(1.2, 0.0)], [Run(1.0, 0.02), Run(1.4, 0.042)])
+    comparison = Comparison(
+        [Run(0.9, 0.0, 1.8), Run(1.2, 0.0, 1.8)], [Run(1.0, 0.02, 1.0), Run(1.4, 0.042, 1.0)]
+    )
     distributed.document({"date": "today"}, comparison, 2, dict.fromkeys(scaling.NETWORKS, 0.1))
     text = (tmp_path / "scaling.md").read_text()
     assert "- 2 ranks are 0.90 times as fast (aim: 0.9)" in text

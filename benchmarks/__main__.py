@@ -12,7 +12,7 @@ from typing import Any
 
 import cnnfast
 from benchmarks import contests, distributed, kernels, layers, page, report, scores, sliding
-from benchmarks.networks import competitors
+from benchmarks.networks import competitors, learning
 from benchmarks.networks import report as networks_report
 from benchmarks.networks import run as networks_run
 from benchmarks.peers import Torch, installed
@@ -48,6 +48,14 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "networks", parents=[common], help="whole networks, inference and training, against all"
     ).set_defaults(run=run_networks)
+    learn = commands.add_parser(
+        "learning", parents=[threads], help="networks that learn digits, beside PyTorch"
+    )
+    learn.add_argument("--data", type=Path, required=True, metavar="DIR", help="MNIST's files")
+    learn.add_argument("--seeds", type=positive, default=3)
+    learn.add_argument("--only", default="", metavar="REGEX", help="of the networks' names")
+    learn.add_argument("--document", action="store_true", help="write docs/performance.md as well")
+    learn.set_defaults(run=run_learning)
     commands.add_parser(
         "sliding", parents=[threads], help="VGG-16 over a larger image against its crops"
     ).set_defaults(run=run_sliding)
@@ -141,6 +149,20 @@ def run_networks(options: argparse.Namespace) -> int:
         return nothing_matches(options)
     print("\n".join(networks_report.tables(results)))
     keep(options, facts, results, networks_report)
+    return 0
+
+
+def run_learning(options: argparse.Namespace) -> int:
+    """Let networks learn digits in cnnfast and in PyTorch."""
+    facts = report.facts(options.threads, [Torch(options.threads)])
+    print(report.heading(facts), "\n")
+    runs = []
+    for run in learning.measure(options.data, options.seeds, options.threads, options.only):
+        runs.append(run)
+        print(learning.line(run), flush=True)
+    print("\n".join(["", *learning.table(runs)]))
+    if options.document:
+        page.write_section("learning", learning.section(facts, runs))
     return 0
 
 

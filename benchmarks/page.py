@@ -7,7 +7,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 FINDINGS = Path(__file__).with_name("findings.md")
-SECTIONS = ("networks", "layers", "kernels")
+SECTIONS = ("networks", "learning", "layers", "kernels")
 HEAD = """# Performance
 
 Every section is written by the command it names, from measurements in which the competitors took

@@ -6,5 +6,7 @@ contests.py     one image, a batch, a step of training: who is faster
 cold_start.py   from the start of a process to its first result
 memory.py       the peak memory of a training step
 linearity.py    time against the number of images, and of pixels
+learning.py     networks that learn digits, beside PyTorch
+torch_networks.py  the networks in PyTorch
 report.py       the aims; figures, chart and section of the page
 """

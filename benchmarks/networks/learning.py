@@ -1,13 +1,14 @@
 """Networks that learn digits in cnnfast and in PyTorch: accuracy, and the time it took.
 
 Both begin with the same weights and see the same batches, in the recipe of ``cnnfast train``: SGD
-with momentum and weight decay, and a learning rate that falls to 0 epoch by epoch. Dropout is off,
+with momentum and weight decay, and a learning rate that falls to 0 step by step. Dropout is off,
 as its choices would differ. They take turns, epoch by epoch.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 import cnnfast
+from benchmarks.report import heading
 from cnnfast import models, nn, optim
 from cnnfast.data import DataLoader, mnist
 from cnnfast.training import evaluate, train_epoch
@@ -42,8 +44,8 @@ class Recipe(NamedTuple):
 
 RECIPES = (
     Recipe("lenet5", 60_000, 0, 2, 64, 0.05),
-    Recipe("cifar_resnet20", 10_000, 2, 3, 64, 0.1),
-    Recipe("vgg11", 4_000, 2, 3, 64, 0.01),
+    Recipe("cifar_resnet20", 10_000, 2, 4, 64, 0.1),
+    Recipe("vgg11", 4_000, 2, 2, 64, 0.02),
 )
 
 
@@ -57,16 +59,18 @@ class Run(NamedTuple):
 
 
 class Pupil(NamedTuple):
-    """A network in a library: learns from batches at a learning rate; tells its accuracy."""
+    """A network in a library: learns from batches, at these rates; tells its accuracy."""
 
-    learn: Callable[[Batches, float], None]
+    learn: Callable[[Batches, Iterator[float]], None]
     test: Callable[[], float]
 
 
-def measure(root: Path, seeds: int, threads: int) -> Iterator[Run]:
-    """Let every network learn MNIST, or a set in such files, from several seeds."""
+def measure(root: Path, seeds: int, threads: int, only: str = "") -> Iterator[Run]:
+    """Let networks learn MNIST, or a set in such files, from several seeds."""
     dataset = mnist(root)
     for recipe in RECIPES:
+        if not re.search(only, recipe.model):
+            continue
         around = [(0, 0), (0, 0), *[(recipe.padding,) * 2] * 2]
         images = np.pad(dataset.train_images[: recipe.images], around)
         test = np.pad(dataset.test_images, around), dataset.test_labels
@@ -94,11 +98,12 @@ def learn(
     loaders = {
         name: DataLoader(*training, recipe.batch_size, shuffle=True, seed=seed) for name in pupils
     }
+    steps = len(loaders["cnnfast"])
     for epoch in tqdm(range(recipe.epochs), f"{recipe.model}, seed {seed}", leave=False):
-        lr = recipe.lr * (1 - epoch / recipe.epochs)
+        rates = recipe.lr * (1 - (epoch + np.arange(steps) / steps) / recipe.epochs)
         for name, pupil in pupils.items():
             start = time.perf_counter()
-            pupil.learn(iter(loaders[name]), lr)
+            pupil.learn(iter(loaders[name]), iter(rates.tolist()))
             seconds[name] += time.perf_counter() - start
     return Run(recipe, seed, {name: pupil.test() for name, pupil in pupils.items()}, seconds)
 
@@ -108,9 +113,12 @@ def _cnnfast(model: nn.Module, test: tuple[np.ndarray, np.ndarray]) -> Pupil:
     optimizer = optim.SGD(model.parameters(), 1.0, MOMENTUM, weight_decay=WEIGHT_DECAY)
     criterion = nn.CrossEntropyLoss()
 
-    def learn(batches: Batches, lr: float) -> None:
-        optimizer.lr = lr
-        train_epoch(model, batches, criterion, optimizer)
+    def learn(batches: Batches, rates: Iterator[float]) -> None:
+        def at_their_rates() -> Batches:
+            for batch, optimizer.lr in zip(batches, rates, strict=True):
+                yield batch
+
+        train_epoch(model, at_their_rates(), criterion, optimizer)
 
     return Pupil(learn, lambda: evaluate(model, *test))
 
@@ -132,14 +140,14 @@ def _torch(
     def tensor(images: np.ndarray) -> Any:
         return torch.from_numpy(images).to(memory_format=torch.channels_last)
 
-    def learn(batches: Batches, lr: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = lr
+    def learn(batches: Batches, rates: Iterator[float]) -> None:
         peer.train()
-        for images, labels in batches:
-            optimizer.zero_grad()
-            criterion(peer(tensor(images)), torch.from_numpy(labels)).backward()
-            optimizer.step()
+        (group,) = optimizer.param_groups
+        with torch.enable_grad():  # which the other benchmarks switch off
+            for (images, labels), group["lr"] in zip(batches, rates, strict=True):
+                optimizer.zero_grad()
+                criterion(peer(tensor(images)), torch.from_numpy(labels)).backward()
+                optimizer.step()
 
     def accuracy() -> float:
         peer.eval()
@@ -150,6 +158,35 @@ def _torch(
         return float((scores.argmax(axis=1) == labels).mean())
 
     return Pupil(learn, accuracy)
+
+
+def line(run: Run) -> str:
+    """One run in words."""
+    parts = [
+        f"{name} {100 * run.accuracy[name]:.2f} % in {run.seconds[name]:.1f} s"
+        for name in sorted(run.accuracy, reverse=True)
+    ]
+    return f"{run.recipe.model}, seed {run.seed}: {', '.join(parts)}"
+
+
+def section(facts: dict[str, str], runs: list[Run]) -> list[str]:
+    """The section of the page, as Markdown."""
+    return [
+        "## Learning",
+        "",
+        "Written by `python -m benchmarks learning --data FOLDER --document`. Accuracy on MNIST's",
+        "10,000 test images after learning from its first images, the mean over the seeds, and",
+        "seconds of learning. Both libraries begin with the same weights and see the same batches",
+        "of 64 in the same recipe: SGD with momentum 0.9 and weight decay 0.0005, and a learning",
+        "rate that falls to 0 step by step. Dropout is off. 28x28 pixels are padded to 32x32 but for",
+        "LeNet-5. PyTorch learns in channels-last memory, with its fused optimizer.",
+        "",
+        "```",
+        heading(facts),
+        "```",
+        "",
+        *table(runs),
+    ]
 
 
 def table(runs: list[Run]) -> list[str]:

@@ -85,9 +85,9 @@ def backward(
 ):
     """The gradients of both, as far as gx, gw, gb are not None.
 
-    mean and var (C,) are constant, or the moments of x; if they are None, those are measured. Unless
-    `ceiling` is 0 a ReLU followed (not with constants, nor with a residual; channels-last images),
-    and g is the gradient of its output.
+    mean and var (C,) are constant, or the moments of x; if they are None, those are measured.
+    Unless `ceiling` is 0 a ReLU followed (not with constants, nor with a residual; channels-last
+    images), and g is the gradient of its output.
     """
     cdef const char* shift = vector(bias)
     cdef Norm norm

@@ -387,7 +387,7 @@ cdef void unpack(
     const Winograd* job, Py_ssize_t n, Py_ssize_t images, Py_ssize_t row, Py_ssize_t rows,
     Py_ssize_t col, Py_ssize_t cols, Py_ssize_t channel, Py_ssize_t filters, const char* results,
 ) noexcept nogil:
-    """Copy what some filters made of a block to an output that is not channels-last, or of another stride."""
+    """Copy what some filters made of a block to an output in another order, or of a stride."""
     cdef Py_ssize_t itemsize = job.x.itemsize, pixel = job.k_padded * itemsize
     cdef Py_ssize_t i, q, a, b, h, w, low, high, first = row * job.u.m
     cdef Py_ssize_t columns = min(cols * job.u.m, job.cols.out - col * job.u.m)

@@ -29,7 +29,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     model : str, callable or None
         The network: a name in `cnnfast.models`; a pattern for `cnnfast.models.from_pattern`; or a
         function of (input_shape, n_outputs, rng) that makes a `cnnfast.nn.Module`, from samples
-        (N, *input_shape) to scores (N, n_outputs). By default for images
+        ``(N, *input_shape)`` to scores (N, n_outputs). By default for images
         ``INPUT -> [[CONV -> RELU]*2 -> POOL]*n -> FC -> RELU -> FC`` with 16 filters in front of
         the first pool and twice as many after each, with n for maps of 4 to 7 pixels; for rows
         ``INPUT -> FC -> RELU -> FC``; with 128 features either way.

@@ -178,7 +178,7 @@ def section(facts: dict[str, str], runs: list[Run]) -> list[str]:
         "10,000 test images after learning from its first images, the mean over the seeds, and",
         "seconds of learning. Both libraries begin with the same weights and see the same batches",
         "of 64 in the same recipe: SGD with momentum 0.9 and weight decay 0.0005, and a learning",
-        "rate that falls to 0 step by step. Dropout is off. 28x28 pixels are padded to 32x32 but for",
+        "rate that falls to 0 step by step. Dropout is off. Images are padded to 32x32 but for",
         "LeNet-5. PyTorch learns in channels-last memory, with its fused optimizer.",
         "",
         "```",

@@ -14,7 +14,7 @@ from tests.helpers import run_python
 
 # Every kernel with a workspace, on arrays large enough for each of its allocations to take memory
 # from the system. The address space is limited step by step, so that one after the other fails;
-# from the beginning to a quarter of the memory, so that there is no range that takes half of it.
+# at the beginning to a quarter of the memory more, so that there is no range that takes half of it.
 FAILING = """
 import os
 import resource
@@ -23,9 +23,16 @@ import cnnfast
 from cnnfast.functional import *
 
 MEGABYTE = 1 << 20
+
+def size_now():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
 quarter = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") // 4
-resource.setrlimit(resource.RLIMIT_AS, (quarter, resource.getrlimit(resource.RLIMIT_AS)[1]))
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (size_now() + quarter, limits[1]))
 assert cnnfast.memory_stats()["limit"] == 0
+resource.setrlimit(resource.RLIMIT_AS, limits)
 rng = np.random.default_rng(0)
 
 def normal(*shape):
@@ -57,10 +64,6 @@ operations += [
     lambda: linear_backward(linear(x, weight), x, weight),
     lambda: max_pool2d(x.reshape(16, 9216, 1, 1), 1),
 ]
-
-def size_now():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
 
 def arrays(result):
     return [a for a in (result if isinstance(result, tuple) else (result,)) if a is not None]
@@ -120,6 +123,13 @@ def test_everything_is_given_back():
     assert workspace.memory_stats()["in_use"] == before
 
 
+# Not under AddressSanitizer: it would not see where a block in the range ends.
+with_range = pytest.mark.skipif(
+    cnnfast.memory_stats()["limit"] == 0, reason="there is no range of memory"
+)
+
+
+@with_range
 def test_memory_is_used_again():
     cnnfast.empty_cache()
     assert cnnfast.memory_stats()["kept"] == 0
@@ -157,6 +167,7 @@ def test_blocks_of_any_order_of_release_never_overlap():
     assert all((array == key).all() for key, array in alive.items())
 
 
+@with_range
 def test_more_blocks_than_the_range_keeps_account_of():
     blocks = [Block(64 << 10) for _ in range(20_000)]
     kept = cnnfast.memory_stats()["kept"]

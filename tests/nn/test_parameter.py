@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from cnnfast import nn
 from cnnfast.nn import Parameter
 
 
@@ -174,3 +175,57 @@ def test_who_watches_sees_each_gradient_gathered():
     p.accumulate(np.ones(2))
     assert seen == [[1, 1], [2, 2]]
     assert copy.deepcopy(p).on_gradient is None
+
+
+def filled_later():
+    """A parameter that counts from 1, and the list that gets an entry when it is filled."""
+    filled = []
+
+    def fill(values):
+        filled.append(1)
+        values[...] = np.arange(1, 4)
+
+    return Parameter.filled_later((3,), np.dtype(np.float32), fill), filled
+
+
+def test_first_values_come_when_they_are_wanted_and_once():
+    p, filled = filled_later()
+    assert (p.shape, p.dtype, p.size, p.version) == ((3,), np.float32, 3, 0)
+    assert not filled
+    assert p.data.tolist() == p.data.tolist() == [1, 2, 3]
+    assert filled == [1]
+    assert copy.deepcopy(filled_later()[0]).data.tolist() == [1, 2, 3]
+    p, _ = filled_later()
+    with p.writable() as values:
+        values += 1
+    assert p.data.tolist() == [2, 3, 4]
+    p, _ = filled_later()
+    p._convert(np.dtype(np.float64))
+    assert (p.data.tolist(), p.dtype) == ([1, 2, 3], np.float64)
+
+
+def test_what_is_assigned_takes_the_place_of_first_values():
+    p, filled = filled_later()
+    p.assign(np.zeros(3, np.float32))
+    assert p.data.tolist() == [0, 0, 0]
+    assert not filled
+    with pytest.raises(ValueError, match="shape"):
+        filled_later()[0].assign(np.zeros(2, np.float32))
+
+
+def test_threads_fill_it_once():
+    p, filled = filled_later()
+    threads = [threading.Thread(target=lambda: p.data) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert filled == [1]
+
+
+def test_layers_without_a_generator_draw_on_demand():
+    first, second = (nn.Linear(5, 4).weight for _ in range(2))
+    assert (first.data != second.data).any()
+    assert nn.Linear(5, 4, rng=np.random.default_rng(0)).weight.data.std() > 0
+    with pytest.raises(TypeError, match="dtype must be float32 or float64"):
+        nn.Linear(5, 4, dtype=np.int32)

@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
 RECIPES = (
     Recipe("lenet5", 60_000, 0, 2, 64, 0.05),
     Recipe("cifar_resnet20", 10_000, 2, 4, 64, 0.1),
-    Recipe("vgg11", 4_000, 2, 2, 64, 0.02),
+    Recipe("vgg11", 2_500, 2, 2, 64, 0.01),
 )
 
 

@@ -370,11 +370,11 @@ def test_the_section_of_the_layers(tmp_path):
 
 def test_sections_of_the_page_are_written_one_by_one(tmp_path):
     path = tmp_path / "page.md"
-    page.write_section("kernels", ["old"], path)
+    page.write_section("kernels", ["superseded"], path)
     page.write_section("layers", ["of layers"], path)
     page.write_section("kernels", ["new"], path)
     text = path.read_text()
-    assert "old" not in text
+    assert "superseded" not in text
     assert text.index("of layers") < text.index("new") < text.index("## What was found")
     assert text.startswith("# Performance")
 

@@ -68,9 +68,9 @@ def of_inference(steps: Sequence[Step], ledger: Summary) -> Footprint:
 def of_training(model: Module, steps: Sequence[Step], ledger: Summary) -> Footprint:
     """Estimate what a step of SGD with momentum needs.
 
-    That is parameters three times (with gradients and momentum), filters packed for the kernels,
-    the images, and the most that values, gradients and kernels' scratch take at once. Layers that
-    learn as one give one value.
+    That is parameters three times (with gradients and momentum), the images, and the most that
+    values, gradients, packed filters and kernels' scratch take at once. Layers that learn as one
+    give one value.
     """
     traced = trace(model)
     nodes = fuse_nodes(traced.calls, traced.outputs)
@@ -79,7 +79,7 @@ def of_training(model: Module, steps: Sequence[Step], ledger: Summary) -> Footpr
         kernels = _kernels(steps, n)
         blocks = _Blocks()
         _learn(nodes, steps, kernels, blocks, n)
-        return 3 * ledger.parameter_bytes + _packed(kernels) + n * _images(ledger) + blocks.total
+        return 3 * ledger.parameter_bytes + n * _images(ledger) + blocks.total
 
     return _growing(need)
 
@@ -217,7 +217,8 @@ def _learn(
     of_layer = {id(step.layer): kernels.get(step.name, _NO_KERNEL) for step in steps}
     sizes = {name: n * _bytes(memory) for step in steps for name, memory in step.given.items()}
     for node in nodes:
-        blocks.lend(_of(node, of_layer).forward)
+        kernel = _of(node, of_layer)
+        blocks.lend(kernel.packed + kernel.forward)
         blocks.take(node.name, sizes.get(node.name, 0))
     before = ""
     for node in reversed(nodes):

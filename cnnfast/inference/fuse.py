@@ -23,7 +23,7 @@ class FusedConv2d(Conv2d):
         vars(self).update(vars(conv))
 
     def __call__(self, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
-        return self._compute(x, residual=residual, ceiling=self.ceiling)
+        return self._compute(x, self.weight.packed, residual=residual, ceiling=self.ceiling)
 
 
 def fuse(model: Module) -> Trace:

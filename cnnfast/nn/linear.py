@@ -14,6 +14,7 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
+from cnnfast.functional._conv.images import Packed
 from cnnfast.functional.linear import linear_backward, linear_packed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_parameter
@@ -69,8 +70,11 @@ class Linear(Module):
         self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        return self._compute(x, self.weight.packed)
+
+    def _compute(self, x: np.ndarray, packed: Packed) -> np.ndarray:
         bias = self.bias.data if self.bias is not None else None
-        return linear_packed(x, self.weight.data, bias, self.weight.packed)
+        return linear_packed(x, self.weight.data, bias, packed)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         weight = self.weight.data
@@ -79,7 +83,8 @@ class Linear(Module):
             return linear_backward(grad, x, weight, needs)
 
         backward = Backward.with_parameters(gradients, weight=self.weight, bias=self.bias)
-        return self(x), backward
+        packed = self.weight.packed_to_learn if self.training else self.weight.packed
+        return self._compute(x, packed), backward
 
     def extra_repr(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"

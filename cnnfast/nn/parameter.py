@@ -146,6 +146,10 @@ class Parameter:
             self._packed[key] = version, packed
         return cast(T, packed)
 
+    def packed_to_learn(self, key: Hashable, pack: Callable[[], T]) -> T:
+        """Give what `pack` makes of ``data``, and do not keep it if the next step changes that."""
+        return pack() if self.requires_grad else self.packed(key, pack)
+
     @contextmanager
     def writable(self) -> Iterator[np.ndarray]:
         """Give a view to change the values through, inside a ``with`` block and not after it."""

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+import cnnfast
 from cnnfast import nn
 from cnnfast.nn import Parameter
 
@@ -229,3 +230,25 @@ def test_layers_without_a_generator_draw_on_demand():
     assert nn.Linear(5, 4, rng=np.random.default_rng(0)).weight.data.std() > 0
     with pytest.raises(TypeError, match="dtype must be float32 or float64"):
         nn.Linear(5, 4, dtype=np.int32)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(16, 16, 3, padding=1), nn.Linear(64, 64)], ids=["conv", "linear"]
+)
+def test_what_is_packed_stays_only_where_the_weights_do(layer):
+    x = np.ones((64, 64) if isinstance(layer, nn.Linear) else (8, 16, 16, 16), np.float32)
+
+    def kept(training, requires_grad):
+        layer.train(training).requires_grad_(requires_grad)
+        with layer.weight.writable():  # which forgets what was packed before
+            pass
+        before = cnnfast.memory_stats()["in_use"]
+        layer.forward(x)
+        return cnnfast.memory_stats()["in_use"] - before
+
+    layer(x)
+    assert kept(training=True, requires_grad=True) <= 0
+    assert kept(training=True, requires_grad=False) > 0
+    assert kept(training=False, requires_grad=True) > 0
+    layer.train().requires_grad_()
+    assert (layer.forward(x)[0] == layer(x)).all()

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from cnnfast.functional._algorithm import Algorithm, check_algorithm
 from cnnfast.functional._conv import passes
+from cnnfast.functional._conv.images import Packed
 from cnnfast.functional._window import Numbers, Sides
 from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.nn.backward import Backward
@@ -46,7 +47,7 @@ class _Conv(SlidingFilters):
         """Give the options that only some numbers of axes have."""
         return {}
 
-    def _compute(self, x: np.ndarray, **fused: Any) -> np.ndarray:
+    def _compute(self, x: np.ndarray, packed: Packed, **fused: Any) -> np.ndarray:
         return passes.forward(
             f"conv{self.axes}d",
             x,
@@ -57,14 +58,14 @@ class _Conv(SlidingFilters):
             self.dilation,
             self.groups,
             "channels_last",
-            self.weight.packed,
+            packed,
             strict=self.strict,
             **self._options(),
             **fused,
         )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return self._compute(x)
+        return self._compute(x, self.weight.packed)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         return self._learn(x)
@@ -72,7 +73,8 @@ class _Conv(SlidingFilters):
     def _learn(self, x: np.ndarray, **fused: Any) -> tuple[np.ndarray, Backward]:
         weight, axes, options = self.weight.data, self.axes, self._options()
         window = (self.stride, self.padding, self.dilation, self.groups)
-        y = self._compute(x, **fused)
+        packed = self.weight.packed_to_learn if self.training else self.weight.packed
+        y = self._compute(x, packed, **fused)
         rectified = y if fused else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:

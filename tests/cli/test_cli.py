@@ -39,15 +39,6 @@ def test_arguments_that_make_no_sense(arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("checkout_on_path")
-def test_a_reader_that_goes_away(folder):
-    with python("-m", "cnnfast", "train", "--data", folder, "--epochs", 50) as run:
-        run.stdout.readline()
-        run.stdout.close()
-        assert run.stderr.read() == ""
-    assert run.returncode == 1
-
-
 # ---------------------------------------------------------------------------- info, help
 
 

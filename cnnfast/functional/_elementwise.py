@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cnnfast._ext import elementwise as _kernels
@@ -35,3 +37,11 @@ def backward(
     gx = empty_like(x)
     _kernels.apply(kernel or function, gx, grad, x, p, q)
     return gx
+
+
+def rectify(y: np.ndarray, ceiling: float) -> None:
+    """Cut `y` off in place: to 0 and up, and to `ceiling` and down; not at all if that is 0."""
+    if ceiling:
+        _kernels.apply("relu", y, y)
+    if 0 < ceiling < math.inf:
+        np.minimum(y, ceiling, out=y)

@@ -14,7 +14,6 @@ from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
 from cnnfast._ext import conv_weights_few as _weights_few
-from cnnfast._ext import elementwise as _elementwise
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns, _winograd
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
@@ -26,6 +25,7 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
+from cnnfast.functional._elementwise import rectify
 from cnnfast.functional._plan import (
     MemoryFormat,
     plan_backward_data,
@@ -88,10 +88,7 @@ def forward(
     if not plan.fuses:
         if residual is not None:
             np.add(y, residual, out=y)
-        if ceiling:
-            _elementwise.apply("relu", y, y)
-        if 0 < ceiling < math.inf:
-            np.minimum(y, ceiling, out=y)
+        rectify(y, ceiling)
     return y
 
 

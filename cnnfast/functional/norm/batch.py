@@ -19,7 +19,7 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
-from cnnfast.functional.activation.relu import relu as rectified
+from cnnfast.functional._elementwise import rectify
 from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.functional.combine import add
 from cnnfast.functional.norm._arguments import (
@@ -204,7 +204,7 @@ def batch_norm_train(
     _kernels.forward_moments(images, y, mean, var, *vectors, eps, True, 1, *fused)
     if not fused:
         y = y if residual is None else add(y, residual)
-        y = np.minimum(rectified(y), most) if most else y
+        rectify(y, most)
     return y.reshape(x.shape), mean, var
 
 

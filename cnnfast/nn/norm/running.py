@@ -144,11 +144,10 @@ class _BatchNorm(_RunningNorm):
         self, x: np.ndarray, residual: np.ndarray | None = None, ceiling: float = 0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[..., tuple]]:
         weight, bias, eps = data(self.weight), data(self.bias), self.eps
-        relu = ceiling or False
-        y, mean, var = batch_norm_train(x, weight, bias, eps, residual=residual, relu=relu)
+        y, mean, var = batch_norm_train(x, weight, bias, eps, residual=residual, relu=ceiling)
         count = x.size // self.num_features
         unbiased = var * (count / (count - 1))
-        rectified = y if relu and residual is not None else None
+        rectified = y if ceiling and residual is not None else None
 
         def gradients(grad: np.ndarray, needs: tuple[str, ...]) -> tuple:
             if rectified is not None:
@@ -156,7 +155,7 @@ class _BatchNorm(_RunningNorm):
             gx, gw, gb = batch_norm_train_backward(
                 *(grad, x, mean, var, weight, eps, needs),
                 bias=bias,
-                relu=False if rectified is not None else relu,
+                relu=0 if rectified is not None else ceiling,
             )
             return gx if residual is None else (gx, grad), gw, gb
 

@@ -32,11 +32,13 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
     threads = argparse.ArgumentParser(add_help=False)
     threads.add_argument("--threads", type=positive, help="for everyone; default: cnnfast's own")
-    common = argparse.ArgumentParser(add_help=False, parents=[threads])
-    common.add_argument("--quick", action="store_true", help="a choice, within minutes")
+    document = argparse.ArgumentParser(add_help=False, parents=[threads])
+    document.add_argument("--document", action="store_true", help="write the page of docs/ as well")
+    quick = argparse.ArgumentParser(add_help=False, parents=[document])
+    quick.add_argument("--quick", action="store_true", help="a choice, within minutes")
+    common = argparse.ArgumentParser(add_help=False, parents=[quick])
     common.add_argument("--only", type=regex, default="", metavar="REGEX", help='e.g. "im2col|vgg"')
     common.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
-    common.add_argument("--document", action="store_true", help="write docs/performance.md as well")
     whole = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -49,18 +51,17 @@ def parser() -> argparse.ArgumentParser:
         "networks", parents=[common], help="whole networks, inference and training, against all"
     ).set_defaults(run=run_networks)
     learn = commands.add_parser(
-        "learning", parents=[threads], help="networks that learn digits, beside PyTorch"
+        "learning", parents=[document], help="networks that learn digits, beside PyTorch"
     )
     learn.add_argument("--data", type=Path, required=True, metavar="DIR", help="MNIST's files")
     learn.add_argument("--seeds", type=positive, default=3)
-    learn.add_argument("--only", default="", metavar="REGEX", help="of the networks' names")
-    learn.add_argument("--document", action="store_true", help="write docs/performance.md as well")
+    learn.add_argument("--only", type=regex, default="", metavar="REGEX", help="of their names")
     learn.set_defaults(run=run_learning)
     commands.add_parser(
         "sliding", parents=[threads], help="VGG-16 over a larger image against its crops"
     ).set_defaults(run=run_sliding)
     commands.add_parser(
-        "distributed", parents=[common], help="ranks of one thread against one process of several"
+        "distributed", parents=[quick], help="ranks of one thread against one process of several"
     ).set_defaults(run=run_distributed)
     return whole
 

@@ -16,7 +16,7 @@ def torch_network(name: str) -> nn.Module:
     Raises
     ------
     ImportError
-        It is one of torchvision's, which is not installed.
+        It is one of torchvision's, which is not installed or does not fit PyTorch.
     """
     if name == "lenet5":
         return lenet5()
@@ -42,14 +42,11 @@ def digits_network(name: str) -> nn.Module:
 
 
 def torchvision_models() -> Any:
-    """torchvision.models, whether its compiled operators fit PyTorch or not: no network has any."""
+    """torchvision.models; an ImportError where its compiled operators do not fit PyTorch."""
     try:
         return importlib.import_module("torchvision.models")
-    except RuntimeError:  # of those that do not load it wants to know two
-        for name in ("nms", "qnms"):
-            signature = "(Tensor boxes, Tensor scores, float threshold) -> Tensor"
-            torch.library.define(f"torchvision::{name}", signature)
-        return importlib.import_module("torchvision.models")
+    except RuntimeError as error:
+        raise ImportError(f"torchvision does not fit this PyTorch: {error}") from error
 
 
 def lenet5() -> nn.Module:

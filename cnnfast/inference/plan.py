@@ -28,8 +28,9 @@ def compile(model: Module, input_shape: Shape | Sequence[Shape], *, dtype: Any =
 
     Batch normalisation is folded into the weights, additions and ReLUs into convolutions; branches
     write where their concatenation lies; all values share one block of memory; weights are packed
-    once; and everything that the layers find out anew at each call is found out here. Dropout is
-    off, as in every call of a module.
+    once; and everything that the layers find out anew at each call is found out here. A batch
+    whose values would not fit into the processor's caches runs in parts that do, where that pays.
+    Dropout is off, as in every call of a module.
 
     Parameters
     ----------
@@ -143,11 +144,9 @@ class Plan:
         if len(arrays) != len(self._shapes):
             raise TypeError(f"plan: takes {len(self._shapes)} inputs, got {len(arrays)}")
         with self._lock:
-            outputs = self._program(arrays).run(arrays)
-            if out is not None:
-                return self._written(outputs, out)
-            copies = tuple(y.copy(order="K") for y in outputs)
-        return copies[0] if len(copies) == 1 else copies
+            program = self._program(arrays)
+            results = program.run(arrays, () if out is None else (_checked_out(program, out),))
+        return results[0] if len(results) == 1 else tuple(results)
 
     def prepare(self, batch: int = 1) -> None:
         """Do now what the first call with `batch` images in C order would do."""
@@ -156,7 +155,7 @@ class Plan:
             self._program(arrays)
 
     def profile(self, *inputs: np.ndarray, repeats: int = 10) -> Profile:
-        """Measure every step on `inputs`: the least time of `repeats` runs.
+        """Measure every step on `inputs`, or the first part of them: the least time of `repeats`.
 
         Returns
         -------
@@ -171,7 +170,8 @@ class Plan:
     def explain(self, batch: int = 1) -> str:
         """Say what each step is, with its kernel, bytes and share of the time, for so many images.
 
-        The times are measured, on random inputs; `batch` matters where N was left open.
+        The times are measured, on random inputs; `batch` matters where N was left open. Of a batch
+        that runs in parts it tells about the first.
 
         Examples
         --------
@@ -224,11 +224,11 @@ class Plan:
             self._programs.move_to_end(key)
         return program
 
-    def _written(self, outputs: tuple[np.ndarray, ...], out: np.ndarray) -> np.ndarray:
-        if len(outputs) > 1:
-            raise ValueError(f"plan: out is for one output, the network has {len(outputs)}")
-        (y,) = outputs
-        if not isinstance(out, np.ndarray) or out.dtype != y.dtype or out.shape != y.shape:
-            raise ValueError(f"plan: out must be a {y.dtype} array of shape {y.shape}, got {out!r}")
-        out[...] = y
-        return out
+
+def _checked_out(program: Program, out: np.ndarray) -> np.ndarray:
+    if len(program.results) > 1:
+        raise ValueError(f"plan: out is for one output, the network has {len(program.results)}")
+    ((shape, dtype),) = program.results
+    if not isinstance(out, np.ndarray) or out.dtype != dtype or out.shape != shape:
+        raise ValueError(f"plan: out must be a {dtype} array of shape {shape}, got {out!r}")
+    return out

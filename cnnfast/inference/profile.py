@@ -36,10 +36,12 @@ class Profile(NamedTuple):
     values_bytes: int  #: of the block that all values share
     scratch_bytes: int  #: of what the kernels share
     tables_bytes: int  #: of each kernel's own tables
+    parts: int  #: of the batch, which run one after another; the steps are those of the first
 
     @property
     def seconds(self) -> float:
-        return sum(step.seconds for step in self.steps)
+        """Of all parts."""
+        return self.parts * sum(step.seconds for step in self.steps)
 
     def __str__(self) -> str:
         wide = max((len(step.name) for step in self.steps), default=0)
@@ -47,11 +49,12 @@ class Profile(NamedTuple):
         lines = [
             f"{s.name:{wide}}  {s.kernel:{kind}}  {'x'.join(map(str, s.output_shape)):>18}  "
             f"{s.output_bytes:>12,} B  {1e6 * s.seconds:>10,.1f} us  "
-            f"{s.seconds / (self.seconds or 1):>6.1%}"
+            f"{self.parts * s.seconds / (self.seconds or 1):>6.1%}"
             for s in self.steps
         ]
+        times = f"{self.parts} times " if self.parts > 1 else ""
         lines.append(
-            f"{len(self.steps)} steps, {1e3 * self.seconds:,.3f} ms; memory: values "
+            f"{times}{len(self.steps)} steps, {1e3 * self.seconds:,.3f} ms; memory: values "
             f"{self.values_bytes:,} B, scratch {self.scratch_bytes:,} B, tables "
             f"{self.tables_bytes:,} B"
         )
@@ -61,13 +64,15 @@ class Profile(NamedTuple):
 def profile(program: Program, inputs: Sequence[np.ndarray], repeats: int) -> Profile:
     """Time every step of a program."""
     seconds = program.time(inputs, repeats)
-    arrays = {**program.arrays, **dict(zip(program.inputs, inputs, strict=True))}
+    first = program.first_part(inputs)
+    arrays = {**program.arrays, **dict(zip(program.inputs, first, strict=True))}
     steps = []
     for step, time in zip(program.steps, seconds, strict=True):
         name = step.call.name
         y = arrays[name] if name in arrays else arrays[f"{name}:0"]
         steps.append(StepTime(name, _kernel(step, arrays), y.shape, y.nbytes, time))
-    return Profile(tuple(steps), program.block_bytes, program.scratch_bytes, program.kept_bytes)
+    sizes = program.block_bytes, program.scratch_bytes, program.kept_bytes
+    return Profile(tuple(steps), *sizes, len(program.parts))
 
 
 def _kernel(step: Step, arrays: dict[str, np.ndarray]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from cnnfast._ext.threads import Recording
 from cnnfast.functional._arguments import empty
 from cnnfast.inference.layout import Value, digest, nest_concatenated, place, survey
+from cnnfast.inference.parts import split
 from cnnfast.inference.recorder import Step, as_it_is, record
 from cnnfast.nn.trace import Trace
 
@@ -23,6 +24,10 @@ class Program:
     ----------
     inputs, outputs : tuple of str
         Names of values.
+    parts : list
+        How the inputs are cut along the batch; the steps are those of one part.
+    results : list of tuple
+        Shapes and dtypes of the outputs.
     steps : list of Step
     arrays : dict of str to numpy.ndarray
         The values that the steps read and write.
@@ -32,12 +37,11 @@ class Program:
 
     def __init__(self, net: Trace, inputs: Sequence[np.ndarray]) -> None:
         self.inputs, self.outputs = net.inputs, net.outputs
-        samples = [np.empty_like(x) for x in inputs]
-        _draw(samples)
-        values = survey(net, samples)
-        nest_concatenated(net, values)
-        self.arrays, block = place(net, values)
-        self.arrays.update(zip(net.inputs, samples, strict=True))
+        samples, values, block = self._laid_out(net, inputs)
+        self.results = [(self.arrays[name].shape, self.arrays[name].dtype) for name in self.outputs]
+        self.parts = split(net, inputs, values, block.nbytes)
+        if len(self.parts) > 1:
+            samples, values, block = self._laid_out(net, self.first_part(inputs))
         # NaN: what is computed while recording, and so is not recorded, will show.
         block.fill(255)
         for sample in samples:
@@ -53,6 +57,18 @@ class Program:
         self.block_bytes = block.nbytes
         self.scratch_bytes = self._recording.scratch_bytes
         self.kept_bytes = self._recording.kept_bytes
+
+    def _laid_out(
+        self, net: Trace, inputs: Sequence[np.ndarray]
+    ) -> tuple[list[np.ndarray], dict[str, Value], np.ndarray]:
+        """Find out what the values are and where they lie; return inputs for it, too."""
+        samples = [np.empty_like(x) for x in inputs]
+        _draw(samples)
+        values = survey(net, samples)
+        nest_concatenated(net, values)
+        self.arrays, block = place(net, values)
+        self.arrays.update(zip(net.inputs, samples, strict=True))
+        return samples, values, block
 
     def _with_scratch(self, net: Trace) -> Recording:
         """Record without scratch memory first, to see how much the kernels want."""
@@ -99,18 +115,29 @@ class Program:
         for name in self.inputs:
             del self.arrays[name]
 
-    def run(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """Compute the outputs, which the next run overwrites."""
-        self._take(inputs)
-        for action in self._actions:
-            action()
-        outputs = tuple(self.arrays[name] for name in self.outputs)
+    def first_part(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [x[self.parts[0]] for x in inputs]
+
+    def run(
+        self, inputs: Sequence[np.ndarray], results: Sequence[np.ndarray] = ()
+    ) -> Sequence[np.ndarray]:
+        """Compute the outputs, into arrays like `self.results` if there are some."""
+        for part in self.parts:
+            self._take([x[part] for x in inputs])
+            for action in self._actions:
+                action()
+            given = [self.arrays[name] for name in self.outputs]
+            if not results:
+                shapes = (shape for shape, _ in self.results)
+                results = [np.empty_like(y, shape=s) for y, s in zip(given, shapes, strict=True)]
+            for result, y in zip(results, given, strict=True):
+                result[part] = y
         self._forget_inputs()
-        return outputs
+        return results
 
     def time(self, inputs: Sequence[np.ndarray], repeats: int) -> list[float]:
-        """Seconds that each step takes, the least of `repeats` runs of them all."""
-        self._take(inputs)
+        """Seconds that each step takes for the first part, the least of `repeats` runs of all."""
+        self._take(self.first_part(inputs))
         best = [math.inf] * len(self.steps)
         for _ in range(repeats):
             for i, step in enumerate(self.steps):

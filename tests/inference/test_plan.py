@@ -7,6 +7,7 @@ import pytest
 
 import cnnfast
 from cnnfast import models, nn
+from cnnfast.inference import parts
 from cnnfast.inference.program import Program
 from tests.helpers import with_gaps
 
@@ -177,6 +178,60 @@ def test_memory_is_used_again():
     plan = cnnfast.compile(nn.Sequential(*layers), (1, 16, 32, 32))
     (program,) = plan._programs.values()
     assert program.block_bytes == 2 * 16 * 32 * 32 * 4
+
+
+def in_parts_of(plan, x):
+    """Run a plan; return how it cut the batch, having checked that parts fit into the cache."""
+    plan(x)
+    *_, program = plan._programs.values()
+    if program.parts == [...]:
+        return [...]
+    assert program.block_bytes <= parts.CACHE
+    return [(part.start, part.stop) for part in program.parts]
+
+
+def test_batches_larger_than_the_cache_run_in_parts(monkeypatch):
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1, rng=RNG), nn.ReLU(), nn.GlobalAvgPool2d(), nn.Flatten()
+    )
+    x = RNG.standard_normal((11, 3, 8, 8)).astype(np.float32)
+    plan = cnnfast.compile(model, (None, 3, 8, 8))
+    assert in_parts_of(plan, x) == [...]
+    monkeypatch.setattr(parts, "CACHE", 4 * (16 * 8 * 8 + 16) * 4)  # four images' values
+    plan = cnnfast.compile(model, (None, 3, 8, 8))
+    assert in_parts_of(plan, x) == [(0, 4), (4, 8), (7, 11)]
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    out = np.zeros((11, 16), np.float32)
+    for images in (x, last, x[::-1]):
+        close(plan(images), model(images))
+        assert plan(images, out=out) is out
+        close(out, model(images))
+    assert in_parts_of(plan, x[:4]) == [...]
+    assert in_parts_of(plan, x[:5]) == [(0, 3), (2, 5)]
+    assert plan(x[:0]).shape == (0, 16)
+    profile = plan.profile(x)
+    assert profile.parts == 3
+    assert profile.steps[0].output_shape == (4, 16, 8, 8)
+    assert "3 times 3 steps" in str(profile)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Softmax(0),
+        nn.LogSoftmax(-4),
+        nn.BatchNorm2d(16, track_running_stats=False),
+        nn.LPPool2d(2, 2),  # of no kind that is known to treat each image for itself
+        nn.Conv2d(16, 4096, 1, rng=RNG),  # weights larger than a part's values
+    ],
+)
+def test_batches_that_stay_whole(monkeypatch, layer):
+    monkeypatch.setattr(parts, "CACHE", 1)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, rng=RNG), layer)
+    x = RNG.standard_normal((4, 3, 2, 2)).astype(np.float32)
+    plan = cnnfast.compile(model, x.shape)
+    assert in_parts_of(plan, x) == [...]
+    close(plan(x), model(x))
 
 
 def test_changed_weights_are_noticed():

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.networks import learning
 from benchmarks.networks.learning import Pupil, Recipe, Run
 
-RECIPE = Recipe("lenet5", 20, 0, 2, 8, 0.5)
+RECIPE = Recipe("lenet5", 20, 0, 0, 2, 8, "SGD", 0.5)
 
 
 def test_both_see_the_same_batches_at_rates_that_fall_to_0(monkeypatch):
@@ -46,15 +46,31 @@ def test_a_network_learns(monkeypatch):
     assert run.seconds["cnnfast"] > 0
 
 
+def test_shifted_images_are_the_same_for_both(monkeypatch):
+    seen = {"ours": [], "theirs": []}
+
+    def pupil(name):
+        return Pupil(lambda batches, _: seen[name].extend(x for x, _ in batches), lambda: 0.0)
+
+    monkeypatch.setattr(learning, "_cnnfast", lambda *_: pupil("ours"))
+    monkeypatch.setattr(learning, "_torch", lambda *_: pupil("theirs"))
+    images, labels = np.ones((20, 1, 28, 28), np.float32), np.arange(20)
+    learning.learn(RECIPE._replace(shift=1), 0, (images, labels), (images, labels), 1)
+    ours, theirs = map(np.concatenate, (seen["ours"], seen["theirs"]))
+    np.testing.assert_array_equal(ours, theirs)
+    assert len({image.tobytes() for image in ours}) == 9  # places
+
+
 def test_table():
     runs = [
         Run(RECIPE, seed, {"cnnfast": 0.99 + seed / 1000, "PyTorch": theirs}, seconds)
         for seed, (theirs, seconds) in enumerate(
-            [(0.99, {"cnnfast": 1.0, "PyTorch": 3.0}), (0.99, {"cnnfast": 2.0, "PyTorch": 4.0})]
+            [(0.99, {"cnnfast": 60.0, "PyTorch": 180}), (0.99, {"cnnfast": 120, "PyTorch": 240})]
         )
     ]
     assert (
-        learning.table(runs)[2] == "| lenet5 | 20, 2 | 2 | 99.05 % | 99.00 % | 0.05 % | 1.5 | 3.5 |"
+        learning.table(runs)[2] == "| lenet5 | 20, 2 | SGD, 0.5 | 2 | 99.05 % (99.00 to 99.10) "
+        "| 99.00 % (99.00 to 99.00) | 0.05 % | 1.50 | 3.50 |"
     )
     far = [runs[0]._replace(accuracy={"cnnfast": 0.98, "PyTorch": 0.99})]
     assert "| **1.00 %** |" in learning.table(far)[2]

@@ -4,7 +4,6 @@ Data are small integers wherever an operation only adds and multiplies: then eve
 summation gives the same bits, and the two must agree exactly.
 """
 
-import doctest
 import itertools
 import math
 from collections.abc import Callable
@@ -510,12 +509,6 @@ def test_columns_run_channel_row_column(module):
         [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14],
         [1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15],
     ]
-
-
-def test_reference_examples():
-    results = doctest.testmod(reference)
-    assert results.attempted > 10
-    assert results.failed == 0
 
 
 # ---------------------------------------------------------------------------- facts in the notes

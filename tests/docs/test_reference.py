@@ -35,7 +35,7 @@ def room_of(file: Path, module: str) -> Room:
 def rooms() -> dict[str, Room]:
     """The public modules that people import from."""
     found = {}
-    patterns = ("*.py", "*/__init__.py", "compat/*.py")
+    patterns = ("*.py", "*/__init__.py", "compat/*/__init__.py")
     for file in (file for pattern in patterns for file in PACKAGE.glob(pattern)):
         parts = [p for p in file.relative_to(PACKAGE).with_suffix("").parts if p != "__init__"]
         if parts and not parts[-1].startswith("_"):

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from cnnfast.analysis import footprint, rules
 from cnnfast.analysis.footprint import Footprint
-from cnnfast.analysis.ledger import Summary, random_images, summary
+from cnnfast.analysis.ledger import Summary, summary
 from cnnfast.analysis.machine import memory_limit
+from cnnfast.analysis.random_images import random_images
 from cnnfast.analysis.rules import Finding
 from cnnfast.analysis.steps import steps
 from cnnfast.analysis.table import aligned, quantity
@@ -155,7 +156,7 @@ def advise(model: Module, *input_shapes: Sequence[int]) -> Advice:
     1 | fit | (29 - 2 + 0)/2 + 1 = 14.5 | leaves out the last 1 of 29 rows or columns
     """
     ledger = summary(model, *input_shapes)
-    run = steps(model, random_images(model, input_shapes))
+    run = steps(model, random_images("advise", model, input_shapes))
     return Advice(
         rules.broken(run, ledger),
         _largest(ledger, "activation_bytes"),

@@ -11,6 +11,7 @@ import numpy as np
 from cnnfast.analysis import table
 from cnnfast.analysis.memory import Memory
 from cnnfast.analysis.multiply_adds import multiply_adds
+from cnnfast.analysis.random_images import random_images
 from cnnfast.analysis.receptive_field import Field, of_input, of_output
 from cnnfast.analysis.wrappers import innermost
 from cnnfast.nn import Module
@@ -164,24 +165,12 @@ def summary(model: Module, *input_shapes: Sequence[int]) -> Summary:
     ((3, 3), 194400)
     """
     traced = trace(model)
-    if len(input_shapes) != len(traced.inputs):
-        raise ValueError(
-            f"summary: the model takes {len(traced.inputs)} inputs ({', '.join(traced.inputs)}), "
-            f"got {len(input_shapes)} shapes"
-        )
+    images = random_images("summary", model, input_shapes)
     parameters = list(model.parameters())
     memory = Memory(traced)
-    rows = list(_rows(traced, random_images(model, input_shapes), memory))
+    rows = list(_rows(traced, images, memory))
     count, size = sum(p.size for p in parameters), sum(p.data.nbytes for p in parameters)
     return Summary(rows, count, size, *memory.most_at_once())
-
-
-def random_images(model: Module, input_shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """Make one image for each input of a model, of its dtype."""
-    dtype = next((p.dtype for p in model.parameters()), np.float32)
-    # No zeros: of them a pool, say, would make the same in another shape.
-    rng = np.random.default_rng(0)
-    return [rng.standard_normal((1, *shape)).astype(dtype) for shape in input_shapes]
 
 
 def _rows(traced: Trace, images: Sequence[np.ndarray], memory: Memory) -> Iterator[Row]:

@@ -51,7 +51,6 @@ class Step(NamedTuple):
         The values it takes.
     of_input : bool
         Whether an input of the network is among them.
-    taken_bytes : int
     given : dict of str to int or str
         For each value its bytes or, if it lies in the memory of one taken, that one's name.
     done_with : tuple of str
@@ -65,7 +64,6 @@ class Step(NamedTuple):
     window: Window | None
     sources: tuple[str, ...]
     of_input: bool
-    taken_bytes: int
     given: dict[str, int | str]
     done_with: tuple[str, ...]
 
@@ -77,8 +75,8 @@ def steps(model: Module, images: Sequence[np.ndarray]) -> list[Step]:
     --------
     >>> from cnnfast.nn import Flatten, Sequential
     >>> [step] = steps(Sequential(MaxPool2d(2)), [np.zeros((1, 3, 8, 8))])
-    >>> step.y_shape, step.taken_bytes, step.given, step.window.rows.out
-    ((1, 3, 4, 4), 1536, {'0': 384}, 4)
+    >>> step.y_shape, step.given, step.window.rows.out
+    ((1, 3, 4, 4), {'0': 384}, 4)
     """
     traced = trace(model)
     done = {call.name: done_with for call, done_with in schedule(traced.calls, traced.outputs)}
@@ -96,7 +94,6 @@ def steps(model: Module, images: Sequence[np.ndarray]) -> list[Step]:
                 _placed(layer, x_shape) if layer is call.module else None,
                 tuple(source for source in call.sources if source is not None),
                 bool(set(traced.inputs) & set(call.sources)),
-                sum(np.asarray(x).nbytes for x in taken if x is not None),
                 {name: _memory(y, call.sources, taken) for name, y in given.items()},
                 done[call.name],
             )

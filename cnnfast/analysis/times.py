@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnfast.analysis.random_images import random_images
 from cnnfast.nn import Module
 from cnnfast.nn.trace import replay, trace
 
@@ -74,18 +75,10 @@ def layer_times(
         if value < 1:
             raise ValueError(f"layer_times: {name} must be at least 1, got {value}")
     model = copy.deepcopy(model)  # learning leaves gradients and statistics behind
-    traced = trace(model)
-    if len(input_shapes) != len(traced.inputs):
-        raise ValueError(
-            f"layer_times: the model takes {len(traced.inputs)} inputs "
-            f"({', '.join(traced.inputs)}), got {len(input_shapes)} shapes"
-        )
-    dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
-    rng = np.random.default_rng(0)
-    images = [rng.standard_normal((batch_size, *shape)).astype(dtype) for shape in input_shapes]
+    images = random_images("layer_times", model, input_shapes, batch_size)
     return [
         LayerTime(call.name, batch_size, *_least(call.module, taken, repeats))
-        for call, taken, _ in replay(traced, images)
+        for call, taken, _ in replay(trace(model), images)
     ]
 
 

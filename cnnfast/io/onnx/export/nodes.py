@@ -10,8 +10,6 @@ from onnx import GraphProto, helper
 
 from cnnfast.nn import Module, Parameter
 
-Names = Sequence[str]
-
 
 class Value(NamedTuple):
     """What a node gives: its name in the file, and what it is like at the exported size."""

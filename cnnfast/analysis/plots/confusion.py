@@ -30,10 +30,6 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str] | None = None) -> 
     names : sequence of str, optional
         Of the classes, in place of their numbers.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

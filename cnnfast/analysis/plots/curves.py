@@ -26,10 +26,6 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         "validation_accuracy" (0 to 1), or some of them. What else there is is passed over, and so
         is what is NaN in every epoch: a `cnnfast.training.History` without validation, say.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

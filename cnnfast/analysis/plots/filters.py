@@ -22,10 +22,6 @@ def filters(weights: np.ndarray) -> Figure:
     weights : numpy.ndarray
         (K, C, R, S), such as ``model.conv1.weight.data``.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError

@@ -41,10 +41,6 @@ def ledger(summary: Summary, times: Sequence[LayerTime] = ()) -> Figure:
         What `cnnfast.analysis.layer_times` measured of the same model. Constants, of which the
         summary has no row, are passed over.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> from cnnfast import analysis, models

@@ -41,10 +41,6 @@ def predictions(
     count : int
         How many images.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     TypeError, ValueError
@@ -90,10 +86,6 @@ def worst_mistakes(
         As for `predictions`.
     count : int
         How many images at most.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

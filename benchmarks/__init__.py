@@ -11,5 +11,5 @@
 
 `shapes.json` is the data, `peers.py` the other libraries (used where installed), `kernels.py` the
 run, `report.py` what comes of it; `networks` has its own of all these. The timing itself is
-cnnfast.cli.race, which `cnnfast demo` uses too.
+`cnnfast.cli.race`, which `cnnfast demo` uses too.
 """

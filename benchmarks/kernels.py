@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 import cnnfast
-from cnnfast.cli.race import Result, measure
-from cnnfast.cli.tasks import Layer, Task
+from cnnfast.cli.race import Layer, Result, Task, measure
 
 SHAPES = Path(__file__).with_name("shapes.json")
 # Seconds for one task's race, and for its naive loops: in a full and in a quick run.

@@ -19,7 +19,7 @@ from benchmarks.contests import Calls, Contest, hold, matching
 from benchmarks.kernels import layers
 from benchmarks.peers import torch_formats
 from cnnfast import functional, nn
-from cnnfast.cli.tasks import Layer
+from cnnfast.cli.race import Layer
 
 TABLE = layers(sections=["layer_table"])
 # Rows with enough channels on both sides for the gradient of the input to be worth computing.

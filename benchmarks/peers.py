@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.cli.tasks import Task
+from cnnfast.cli.race import Task
 
 
 def torch_formats() -> tuple[Any, dict[str, Any]]:

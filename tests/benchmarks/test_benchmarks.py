@@ -14,8 +14,8 @@ from benchmarks import __main__ as command
 from benchmarks import contests, kernels, page, report, scores, sliding
 from benchmarks import layers as layer_contests
 from cnnfast import functional, models, reference
-from cnnfast.cli import race, tasks, vectorised
-from cnnfast.cli.tasks import Layer, Task
+from cnnfast.cli import race
+from cnnfast.cli.race import Layer, Task, tasks, turns, vectorised
 
 CHECKOUT = Path(__file__).parents[2]
 LAYERS = kernels.layers()
@@ -40,7 +40,7 @@ class Clock:
         self.now = 0.0
         self.ran = []
         fake = SimpleNamespace(perf_counter=lambda: self.now, sleep=lambda seconds: None)
-        monkeypatch.setattr(race, "time", fake)
+        monkeypatch.setattr(turns, "time", fake)
 
     def competitor(self, name, seconds):
         """A function that takes each of `seconds` in turn, then the last again and again."""
@@ -72,9 +72,9 @@ def test_a_quick_competitor_runs_several_times_a_turn_and_once_to_get_warm(monke
     clock = Clock(monkeypatch)
     entrants = {"slow": clock.competitor("slow", [1]), "quick": clock.competitor("quick", [1e-4])}
     timings = race.race(entrants, 0)
-    turns = [len(list(turn)) for name, turn in groupby(clock.ran) if name == "quick"]
-    assert max(turns) > 2
-    assert timings["quick"].calls < clock.ran.count("quick") - race.LEAST_ROUNDS
+    lengths = [len(list(turn)) for name, turn in groupby(clock.ran) if name == "quick"]
+    assert max(lengths) > 2
+    assert timings["quick"].calls < clock.ran.count("quick") - turns.LEAST_ROUNDS
     assert timings["quick"].minimum == pytest.approx(1e-4)
 
 
@@ -112,7 +112,7 @@ def test_measure_names_the_task_that_is_unequal():
 
 @pytest.mark.parametrize("task", tiny_tasks(), ids=str)
 def test_all_do_the_same_task(task):
-    expected = task.call(race.LOOPS)()
+    expected = task.call(race.kernels.LOOPS)()
     for module in (functional, vectorised):
         race.check_equal(module.__name__, task.call(module)(), "the loops", expected, 1e-5)
 

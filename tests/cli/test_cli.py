@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast import data
-from cnnfast.cli import demo, main, race
+from cnnfast import data, functional
+from cnnfast.cli import demo, main
 from tests.cli.commands import EPOCH, LAST_LINE, error_line, python
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -88,8 +88,8 @@ def small(monkeypatch):
     part = data.Dataset(*(array[:300] for array in data.digits()))
     monkeypatch.setattr(demo, "digits", lambda: part)
     monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, epochs=2))
-    monkeypatch.setattr(race, "DEMO", race.DEMO[2:3])
-    monkeypatch.setattr(race, "DEMO_SECONDS", 0.01)
+    monkeypatch.setattr(demo, "LAYERS", demo.LAYERS[2:3])
+    monkeypatch.setattr(demo, "RACE_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("small")
@@ -147,7 +147,7 @@ def test_a_kernel_that_is_wrong_is_not_timed(monkeypatch, capsys):
         return np.zeros((64, 6, 14, 14), np.float32)
 
     monkeypatch.setattr(demo, "_draw", lambda *_: [])
-    monkeypatch.setattr(race.functional, "max_pool2d", wrong)
+    monkeypatch.setattr(functional, "max_pool2d", wrong)
     assert main(["demo"]) == 2
     captured = capsys.readouterr()
     assert "cnnfast: error: a compiled kernel gives a wrong result: max_pool2d" in captured.err

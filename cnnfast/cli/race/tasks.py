@@ -1,7 +1,7 @@
 """What is raced: one kernel on the arrays of one layer.
 
-cnnfast.functional, cnnfast.cli.vectorised and cnnfast.reference name their functions alike and
-take the same arguments, so a task is a function's name and its operands.
+cnnfast.functional, cnnfast.cli.race.vectorised and cnnfast.reference name their functions alike
+and take the same arguments, so a task is a function's name and its operands.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.cli import vectorised
+from cnnfast.cli.race import vectorised
 from cnnfast.functional import max_pool2d
 
 CONVOLUTION_KERNELS = ("im2col", "col2im", "conv2d", "conv2d_backward")
 POOL_KERNELS = ("max_pool2d", "max_pool2d_backward")
+KERNELS = CONVOLUTION_KERNELS + POOL_KERNELS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cnnfast.cli import vectorised
+from cnnfast.cli.race import vectorised
 from tests import oracle
 
 WINDOWS = list(

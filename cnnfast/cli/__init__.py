@@ -1,7 +1,14 @@
 """The command ``cnnfast``.
 
-Here is what all subcommands share: how they end. `arguments` says what they take; each has a
-module of its name, imported when it is used, with a function ``run``.
+Here is how subcommands end. Each has a module of its name, imported when it is used, with a
+function ``run``. What they share:
+
+arguments.py    what they take          settings.py     what ``train`` takes
+values.py       arguments from text     config.py       settings in files
+datasets.py     what settings stand for, and so networks.py, batches.py, optimizers.py
+learning.py     a network in training   run_folder.py   the files that ``train`` leaves
+ranks.py        several processes       text.py         figures as text
+race/           kernels timed against others
 """
 
 from __future__ import annotations

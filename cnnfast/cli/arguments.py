@@ -20,6 +20,17 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"cnnfast {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    _add_convert(commands)
+    _add_demo(commands)
+    _add_evaluate(commands)
+    add_train(_add(commands, "train", "train a network on images of one's own, or a known set"))
+    _add_summary(commands)
+    _add_predict(commands)
+    _add(commands, "info", "print version, instruction sets, threads, compiler and NumPy")
+    return top
+
+
+def _add_convert(commands: argparse._SubParsersAction) -> None:
     convert = _add(commands, "convert", "write the weights of a file to one of another kind")
     convert.add_argument(
         "source", type=Path, metavar="SOURCE", help="a .pth, .pt, .safetensors, .npz or .onnx file"
@@ -28,10 +39,26 @@ def parser() -> argparse.ArgumentParser:
         "target", type=Path, metavar="TARGET", help="a .safetensors or .npz file to write"
     )
 
-    demo = _add(commands, "demo", "train on the bundled digits, race the kernels, draw pictures")
-    _add_seed(demo)
-    _add_out(demo, "pictures", Path("cnnfast-demo"))
 
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    demo = _add(commands, "demo", "train on the bundled digits, race the kernels, draw pictures")
+    demo.add_argument(
+        "--seed",
+        type=integer(0),
+        default=0,
+        metavar="N",
+        help="where the first weights and the order of the images come from (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("cnnfast-demo"),
+        metavar="DIR",
+        help="folder for the pictures (default: %(default)s)",
+    )
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate = _add(commands, "evaluate", "tell how well a network that was trained does")
     evaluate.add_argument("run", type=Path, metavar="RUN", help="the folder that train wrote")
     evaluate.add_argument(
@@ -48,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    add_train(_add(commands, "train", "train a network on images of one's own, or a known set"))
 
+def _add_summary(commands: argparse._SubParsersAction) -> None:
     summary = _add(commands, "summary", "list what a network's layers cost: memory, multiply-adds")
     summary.add_argument("model", metavar="MODEL", help="a network's name, or an ONNX file")
     summary.add_argument(
@@ -65,10 +92,6 @@ def parser() -> argparse.ArgumentParser:
         help="say what breaks the course notes' rules, and what batches fit in memory",
     )
     summary.add_argument("--json", action="store_true", help="print JSON")
-
-    _add_predict(commands)
-    _add(commands, "info", "print version, instruction sets, threads, compiler and NumPy")
-    return top
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
@@ -104,23 +127,3 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
 def _add(commands: argparse._SubParsersAction, name: str, summary: str) -> argparse.ArgumentParser:
     description = f"{summary[0].upper()}{summary[1:]}."
     return commands.add_parser(name, help=summary, description=description)
-
-
-def _add_out(command: argparse.ArgumentParser, what: str, default: Path) -> None:
-    command.add_argument(
-        "--out",
-        type=Path,
-        default=default,
-        metavar="DIR",
-        help=f"folder for the {what} (default: %(default)s)",
-    )
-
-
-def _add_seed(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--seed",
-        type=integer(0),
-        default=0,
-        metavar="N",
-        help="where the first weights and the order of the images come from (default: %(default)s)",
-    )

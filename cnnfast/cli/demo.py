@@ -12,9 +12,10 @@ import numpy as np
 from cnnfast._config import config
 from cnnfast.cli import CommandError
 from cnnfast.cli.datasets import Data
-from cnnfast.cli.learning import Learning, percent
+from cnnfast.cli.learning import Learning
 from cnnfast.cli.race import KERNELS, Layer, Task, UnequalError, measure, table
 from cnnfast.cli.settings import Settings
+from cnnfast.cli.text import percent
 from cnnfast.data import Dataset, digits
 from cnnfast.training import History, predict_scores
 from cnnfast.training.bar import bar

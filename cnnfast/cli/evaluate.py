@@ -11,16 +11,12 @@ import numpy as np
 
 import cnnfast
 from cnnfast.cli import CommandError, config
+from cnnfast.cli.batches import test_loader
 from cnnfast.cli.datasets import dataset
-from cnnfast.cli.learning import (
-    checkpoints_of,
-    fresh_network,
-    percent,
-    test_loader,
-    weights_name,
-)
+from cnnfast.cli.learning import fresh_network
+from cnnfast.cli.run_folder import checkpoints_of, read_classes, weights_path
 from cnnfast.cli.settings import Settings
-from cnnfast.cli.train import CLASSES
+from cnnfast.cli.text import percent
 from cnnfast.io import load_weights
 from cnnfast.nn import CrossEntropyLoss
 from cnnfast.training import validate
@@ -40,8 +36,7 @@ def run(options: argparse.Namespace) -> None:
     weights = _weights(options.run, settings, options.best)
     if options.data is not None:
         settings = replace(settings, data=options.data, kind=None)
-    classes = (options.run / CLASSES).read_text().splitlines()
-    images = dataset(settings, tuple(classes))
+    images = dataset(settings, read_classes(options.run))
     loader = test_loader(images, settings)
     model = fresh_network(images, settings, loader, np.random.default_rng(0))
     try:
@@ -68,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
 def _weights(run: Path, settings: Settings, best: bool) -> dict[str, np.ndarray]:
     """Read the weights at the end of a run or, of one that has not ended, the newest ones."""
     checkpoints = checkpoints_of(run, settings)
-    path = run / weights_name(settings)
+    path = weights_path(run, settings)
     try:
         if best or not path.exists():
             found = checkpoints.best() if best else next(reversed(checkpoints.paths()), None)

@@ -13,8 +13,8 @@ import numpy as np
 
 from cnnfast import models
 from cnnfast.cli import CommandError
-from cnnfast.cli.learning import percent
 from cnnfast.cli.networks import IMAGENET_SIDE, network, usual_side
+from cnnfast.cli.text import percent
 from cnnfast.data import center_square, imagenet_preprocess, load_image
 from cnnfast.data.images import IMAGENET_MEAN, IMAGENET_STD
 from cnnfast.functional import softmax

@@ -6,7 +6,6 @@ import argparse
 import shlex
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
@@ -14,30 +13,12 @@ from typing import TextIO
 import cnnfast
 from cnnfast.cli import CommandError, config, ranks
 from cnnfast.cli.datasets import Data, dataset, mean_and_std
-from cnnfast.cli.learning import Learning, checkpoints_of, percent, weights_name
+from cnnfast.cli.learning import Learning
+from cnnfast.cli.run_folder import RunFiles, checkpoints_of, weights_path
 from cnnfast.cli.settings import Settings
+from cnnfast.cli.text import percent
 from cnnfast.io import save_weights
-from cnnfast.io.atomic import replacing
-from cnnfast.training import Callback, Trainer
 from cnnfast.training.ranks import is_first
-
-CLASSES = "classes.txt"
-
-
-class _RunFiles(Callback):
-    """Writes what is beside the checkpoints; nothing before it is known that training can begin."""
-
-    def __init__(self, out: Path, settings: Settings, classes: Sequence[str]) -> None:
-        self.out, self.settings, self.classes = out, settings, classes
-
-    def on_fit_begin(self, trainer: Trainer) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        config.write(self.settings, self.out / config.NAME)
-        with replacing(self.out / CLASSES) as file:
-            file.write("".join(f"{name}\n" for name in self.classes).encode())
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        trainer.history.save(self.out / "history.csv")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
             f"{checkpoints.folder} has checkpoints of an earlier run: go on with --resume, or take "
             "another folder with --out"
         )
-    callbacks = [_RunFiles(out, settings, images.classes)] if is_first(world) else []
+    callbacks = [RunFiles(out, settings, images.classes)] if is_first(world) else []
     learning = Learning(images, settings, checkpoints, callbacks, world)
     _fit(learning, out, options.resume)
     if is_first(world):
@@ -68,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _conclude(learning: Learning, images: Data, settings: Settings, out: Path) -> None:
     """Write and print what came of it."""
-    path = out / weights_name(settings)
+    path = weights_path(out, settings)
     save_weights(learning.model.state_dict(), path)
     print(f"weights saved in {path}")
     if settings.report:

@@ -18,6 +18,9 @@ from PIL import Image
 import cnnfast
 from cnnfast import data
 from cnnfast.cli import config, learning, main
+from cnnfast.cli.batches import test_loader as image_batches
+from cnnfast.cli.datasets import Data
+from cnnfast.cli.optimizers import optimizer_of, schedule_of
 from cnnfast.cli.settings import Settings
 from cnnfast.io import load_weights
 from cnnfast.training import Callback, Checkpoints, History
@@ -177,9 +180,7 @@ def test_arrays(dtype, capsys):
     assert evaluate("run") == 0
     assert load_weights("run/pattern.npz")["conv1.weight"].shape[1] == 2
     images = np.load("arrays/test_images.npy")
-    ((batch, _),) = learning.test_loader(
-        learning.Data.of(data.arrays("arrays")), Settings(model="INPUT -> FC")
-    )
+    ((batch, _),) = image_batches(Data.of(data.arrays("arrays")), Settings(model="INPUT -> FC"))
     assert batch.dtype == kind
     assert batch.max() <= 1
     np.testing.assert_allclose(batch[:, :, 12:20, 10:22], images / kind(scale), rtol=1e-6)
@@ -261,8 +262,8 @@ def test_a_run_from_the_settings_of_another(folder, arguments):
 def rates(schedule, **settings):
     """The rates of 4 epochs of 3 steps."""
     model = cnnfast.nn.Linear(1, 2)
-    optimizer = learning._optimizer(model, given := Settings(lr=1, schedule=schedule, **settings))
-    made = learning._schedule(optimizer, given, 3)
+    optimizer = optimizer_of(model, given := Settings(lr=1, schedule=schedule, **settings))
+    made = schedule_of(optimizer, given, 3)
     found = []
     for _ in range(3 * given.epochs):
         found.append(round(optimizer.lr, 3))

@@ -60,11 +60,16 @@ def shortfalls(results: Sequence[Result]) -> list[str]:
     return ["Below the aims:", *lines] if lines else ["No result is below the aims."]
 
 
-def save(folder: Path, name: str, facts: dict[str, str], results: Sequence[Result]) -> list[Path]:
-    """Write the JSON file and the chart; return their paths."""
+def files(folder: Path, name: str, facts: dict[str, str]) -> tuple[Path, Path]:
+    """Where to write the figures and the chart of a run."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{facts['date'][:10]}-{short_name(facts['processor'])}"
-    figures, chart = folder / f"{stem}.json", folder / f"{stem}.png"
+    return folder / f"{stem}.json", folder / f"{stem}.png"
+
+
+def save(folder: Path, name: str, facts: dict[str, str], results: Sequence[Result]) -> list[Path]:
+    """Write the JSON file and the chart; return their paths."""
+    figures, chart = files(folder, name, facts)
     figures.write_text(json.dumps({"facts": facts, "results": as_data(results)}, indent=1) + "\n")
     draw(chart, facts, results)
     return [figures, chart]

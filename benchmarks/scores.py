@@ -9,7 +9,7 @@ from statistics import geometric_mean
 from typing import NamedTuple
 
 from benchmarks.contests import Score
-from benchmarks.report import heading, short_name
+from benchmarks.report import files, heading
 from cnnfast.cli.race import times
 
 
@@ -64,9 +64,7 @@ def groups(scores: Iterable[Score]) -> dict[str, list[Score]]:
 
 def save(folder: Path, name: str, facts: dict[str, str], scores: Sequence[Score]) -> list[Path]:
     """Write the JSON file and the chart; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{name}-{facts['date'][:10]}-{short_name(facts['processor'])}"
-    figures, chart = folder / f"{stem}.json", folder / f"{stem}.png"
+    figures, chart = files(folder, name, facts)
     data = [{**score._asdict(), "ratio": score.ratio, "rate": score.rate} for score in scores]
     figures.write_text(json.dumps({"facts": facts, "scores": data}, indent=1) + "\n")
     draw(chart, facts, scores)

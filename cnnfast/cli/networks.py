@@ -14,8 +14,6 @@ from cnnfast.nn import Module
 _SIDES = {"lenet5": 28, "cifar_resnet": 32, "INPUT": 32}
 IMAGENET_SIDE = 224
 
-NAMES = tuple(name for name in models.__all__ if name != "from_pattern")
-
 
 def network(name: str) -> Module:
     """Make the network of that name, with random weights, or read it from an ONNX file.
@@ -41,8 +39,8 @@ def maker(name: str, is_what: str = "not") -> Callable[..., Module]:
     CommandError
         There is none: the name is, in the words of the message, `is_what` one of those.
     """
-    if name not in NAMES:
-        raise CommandError(f"{name} is {is_what} one of {', '.join(NAMES)}")
+    if name not in models.NAMES:
+        raise CommandError(f"{name} is {is_what} one of {', '.join(models.NAMES)}")
     return cast("Callable[..., Module]", getattr(models, name))
 
 

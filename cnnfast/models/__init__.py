@@ -45,3 +45,6 @@ __all__ = [
     "vgg19_bn",
     "zfnet",
 ]
+
+# Of the networks, which need no pattern.
+NAMES = tuple(name for name in __all__ if name != "from_pattern")

@@ -15,8 +15,6 @@ from cnnfast.nn import Module
 Shape: TypeAlias = tuple[int, ...]
 Make: TypeAlias = Callable[[Shape, int, np.random.Generator], Module]
 
-NAMES = tuple(name for name in models.__all__ if name != "from_pattern")
-
 # Of the network for `model=None`: filters before the first pool, features before the scores.
 CHANNELS, FEATURES = 16, 128
 
@@ -72,14 +70,14 @@ def network(
             "model must be the name of a network, a pattern, or a function of (input_shape, "
             f"n_outputs, rng) that makes a Module, got {type(model).__name__}"
         )
-    if model in NAMES:
+    if model in models.NAMES:
         _check_images(model, input_shape)
         make = getattr(models, model)
         return make(num_classes=n_outputs, in_channels=input_shape[0], rng=rng, dtype=dtype)
     if "->" not in model:
         raise ValueError(
             f"model must be a pattern such as 'INPUT -> CONV -> RELU -> FC' or one of "
-            f"{', '.join(NAMES)}, got {model!r}"
+            f"{', '.join(models.NAMES)}, got {model!r}"
         )
     if "CONV" in model or "POOL" in model:
         _check_images(model, input_shape)

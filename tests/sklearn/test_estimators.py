@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast import data, models, nn
+from cnnfast import data, nn
 from tests.helpers import CHECKOUT, random
 
 pytest.importorskip("sklearn")
@@ -24,7 +24,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cnnfast.sklearn import CNNClassifier, CNNRegressor
-from cnnfast.sklearn.networks import NAMES, network
+from cnnfast.sklearn.networks import network
 
 SMALL = "INPUT -> CONV -> RELU -> POOL -> FC"
 
@@ -273,7 +273,6 @@ def test_networks_of_the_zoo_patterns_and_functions():
     assert network("INPUT -> FC -> RELU -> FC", (4,), 3, rng, np.float32).fc1.in_features == 4
     made = network(lambda shape, n, rng: nn.Linear(*shape, n, rng=rng), (5,), 2, rng, np.float64)
     assert made.weight.shape == (2, 5)
-    assert set(NAMES) == set(models.__all__) - {"from_pattern"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+_MOST_ACROSS = 16  # tiles
+
 
 def visible(function: str, images: np.ndarray) -> np.ndarray:
     """Turn images (N, C, H, W) into grey (N, H, W) or coloured (N, H, W, 3) ones in [0, 1].
@@ -45,7 +47,7 @@ def mosaic(tiles: np.ndarray, columns: int, background: float = np.nan) -> np.nd
     return laid
 
 
-def nearly_square(count: int, most: int = 16) -> int:
+def nearly_square(count: int) -> int:
     """Say in how many columns to lay out so many tiles.
 
     Examples
@@ -53,4 +55,4 @@ def nearly_square(count: int, most: int = 16) -> int:
     >>> [nearly_square(count) for count in (1, 6, 64, 512)]
     [1, 6, 8, 16]
     """
-    return count if count <= 8 else min(most, int(np.ceil(np.sqrt(count))))
+    return count if count <= 8 else min(_MOST_ACROSS, int(np.ceil(np.sqrt(count))))

@@ -39,7 +39,6 @@ def race(
     seconds: float = 0.5,
     *,
     unchecked: Mapping[str, Callable[[], Any]] | None = None,
-    tolerance: float = TOLERANCE,
 ) -> dict[str, Timing]:
     """Check that all competitors agree, then time their calls in turns.
 
@@ -51,19 +50,17 @@ def race(
         Time to spend, about; there are never fewer than three rounds.
     unchecked : mapping, optional
         What runs along as a yardstick, whatever it returns.
-    tolerance : float
-        Largest difference, as a part of the largest element of the first's result.
 
     Raises
     ------
     UnequalError
-        If results differ in shape or by more than `tolerance`.
+        If results differ in shape, or by more than rounding does.
     """
     entrants = {**competitors, **(unchecked or {})}
     (first, call), *others = competitors.items()
     expected = call()
     for name, other in others:
-        check_equal(name, other(), first, expected, tolerance)
+        check_equal(name, other(), first, expected)
     del expected
     for call in (unchecked or {}).values():
         call()

@@ -32,8 +32,38 @@ _TRANSPOSED: dict[int, tuple[Callable, Callable]] = {
 }
 
 
-class Conv(Operation):
+class _Convolution(Operation):
+    """A convolution with filters that are computed."""
+
+    functions: dict[int, tuple[Callable, Callable]]  # forward and backward, by the number of axes
+
+    def _arguments(self, x: np.ndarray, weight: np.ndarray) -> tuple:
+        """What the functions take behind the arrays."""
+        raise NotImplementedError
+
+    def __call__(  # type: ignore[override]
+        self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
+    ) -> np.ndarray:
+        forward, _ = self._of_axes(x)
+        return forward(x, weight, bias, *self._arguments(x, weight))
+
+    def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
+        x, weight, *bias = inputs
+        _, backward = self._of_axes(x)
+        return backward(grad, x, weight, *self._arguments(x, weight))[: 2 + len(bias)]
+
+    def _of_axes(self, x: np.ndarray) -> tuple[Callable, Callable]:
+        if x.ndim - 2 not in self.functions:
+            raise ValueError(
+                f"x must have {[2 + n for n in self.functions]} dimensions, got shape {x.shape}"
+            )
+        return self.functions[x.ndim - 2]
+
+
+class Conv(_Convolution):
     """Convolution with filters that are computed."""
+
+    functions = _FUNCTIONS
 
     def __init__(self, geometry: Geometry, groups: int) -> None:
         self.geometry, self.groups = geometry, groups
@@ -41,17 +71,6 @@ class Conv(Operation):
     def _arguments(self, x: np.ndarray, weight: np.ndarray) -> tuple:
         places = _with_kernel(self.geometry, weight).over(x.shape[2:])
         return places.strides, places.sides, places.dilations, self.groups
-
-    def __call__(  # type: ignore[override]
-        self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
-    ) -> np.ndarray:
-        forward, _ = _of_axes(_FUNCTIONS, x)
-        return forward(x, weight, bias, *self._arguments(x, weight))
-
-    def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
-        x, weight, *bias = inputs
-        _, backward = _of_axes(_FUNCTIONS, x)
-        return backward(grad, x, weight, *self._arguments(x, weight))[: 2 + len(bias)]
 
 
 @operator("Conv", kernels=True)
@@ -118,8 +137,10 @@ class TransposedGeometry(NamedTuple):
         return (sides if self.windows.auto_pad == "SAME_UPPER" else sides[::-1]), added
 
 
-class ConvTranspose(Operation):
+class ConvTranspose(_Convolution):
     """Transposed convolution with filters that are computed."""
+
+    functions = _TRANSPOSED
 
     def __init__(self, geometry: TransposedGeometry, groups: int) -> None:
         self.geometry, self.groups = geometry, groups
@@ -135,17 +156,6 @@ class ConvTranspose(Operation):
             self.groups,
             windows.dilations or (1,) * count,
         )
-
-    def __call__(  # type: ignore[override]
-        self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
-    ) -> np.ndarray:
-        forward, _ = _of_axes(_TRANSPOSED, x)
-        return forward(x, weight, bias, *self._arguments(x, weight))
-
-    def gradient(self, grad: np.ndarray, inputs: tuple, output: Any) -> tuple:
-        x, weight, *bias = inputs
-        _, backward = _of_axes(_TRANSPOSED, x)
-        return backward(grad, x, weight, *self._arguments(x, weight))[: 2 + len(bias)]
 
 
 @operator("ConvTranspose", kernels=True)
@@ -205,9 +215,3 @@ def _adopt_filters(node: OnnxNode, layer: Any, in_channels: int, out_channels: i
             f"bias {bias.shape} must have one value for each of {out_channels} filters"
         )
     adopt(layer, in_channels=in_channels, out_channels=out_channels, weight=weight, bias=bias)
-
-
-def _of_axes(by_axes: dict[int, Any], x: np.ndarray) -> Any:
-    if x.ndim - 2 not in by_axes:
-        raise ValueError(f"x must have {[2 + n for n in by_axes]} dimensions, got shape {x.shape}")
-    return by_axes[x.ndim - 2]

@@ -32,7 +32,14 @@ from cnnfast.functional.adaptive_pool import (
     adaptive_max_pool2d,
     adaptive_max_pool2d_backward,
 )
-from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
+from cnnfast.functional.avg_pool import (
+    avg_pool1d,
+    avg_pool1d_backward,
+    avg_pool2d,
+    avg_pool2d_backward,
+    avg_pool3d,
+    avg_pool3d_backward,
+)
 from cnnfast.functional.columns import col2im, im2col
 from cnnfast.functional.combine import add, add_backward, concat, concat_backward
 from cnnfast.functional.conv import conv2d, conv2d_backward
@@ -63,8 +70,22 @@ from cnnfast.functional.loss.binary import binary_cross_entropy_with_logits
 from cnnfast.functional.loss.cross_entropy import cross_entropy
 from cnnfast.functional.loss.hinge import hinge_loss
 from cnnfast.functional.loss.regression import l1_loss, mse_loss, smooth_l1_loss
-from cnnfast.functional.lp_pool import lp_pool2d, lp_pool2d_backward
-from cnnfast.functional.max_pool import max_pool2d, max_pool2d_backward
+from cnnfast.functional.lp_pool import (
+    lp_pool1d,
+    lp_pool1d_backward,
+    lp_pool2d,
+    lp_pool2d_backward,
+    lp_pool3d,
+    lp_pool3d_backward,
+)
+from cnnfast.functional.max_pool import (
+    max_pool1d,
+    max_pool1d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    max_pool3d,
+    max_pool3d_backward,
+)
 from cnnfast.functional.max_unpool import max_unpool2d, max_unpool2d_backward
 from cnnfast.functional.norm import (
     batch_norm,
@@ -81,22 +102,6 @@ from cnnfast.functional.norm import (
     local_response_norm_backward,
 )
 from cnnfast.functional.pad import pad, pad_backward
-from cnnfast.functional.pool1d import (
-    avg_pool1d,
-    avg_pool1d_backward,
-    lp_pool1d,
-    lp_pool1d_backward,
-    max_pool1d,
-    max_pool1d_backward,
-)
-from cnnfast.functional.pool3d import (
-    avg_pool3d,
-    avg_pool3d_backward,
-    lp_pool3d,
-    lp_pool3d_backward,
-    max_pool3d,
-    max_pool3d_backward,
-)
 from cnnfast.functional.resize import interpolate, interpolate_backward
 from cnnfast.functional.softmax import (
     log_softmax,

@@ -15,11 +15,12 @@ from cnnfast.functional._arguments import (
     same_dtype,
     same_shape,
 )
+from cnnfast.functional._pool.indices import route_by_index
 from cnnfast.functional._resampling import Plan, adjoint, gather, resample, spans
 from cnnfast.functional._window import pair
 from cnnfast.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from cnnfast.functional.global_pool import global_avg_pool2d, global_avg_pool2d_backward
-from cnnfast.functional.max_pool import max_pool2d, route_by_index
+from cnnfast.functional.max_pool import max_pool2d
 
 OutputSize = int | None | tuple[int | None, int | None]
 Bins = tuple[tuple[int, int], ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast.functional._pool import passes
-from cnnfast.functional._window import Pair
+from cnnfast.functional._window import Numbers, Pair
 
 
 def lp_pool2d(
@@ -95,3 +95,90 @@ def lp_pool2d_backward(
     """
     window = (kernel_size, stride, ceil_mode)
     return passes.lp_pool_backward("lp_pool2d_backward", 2, grad, x, norm_type, *window)
+
+
+def lp_pool1d(
+    x: np.ndarray,
+    norm_type: float,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    ceil_mode: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray:
+    """Take the Lp norm of every window, as `lp_pool2d` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import lp_pool1d
+    >>> lp_pool1d(np.array([[[3.0, 4.0, 0.0, 2.0]]]), 2, 2)
+    array([[[5., 2.]]])
+    """
+    window = (kernel_size, stride, ceil_mode)
+    return passes.lp_pool("lp_pool1d", 1, x, norm_type, *window, strict)
+
+
+def lp_pool1d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    norm_type: float,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    ceil_mode: bool = False,
+) -> np.ndarray:
+    """Gradient of `lp_pool1d` with respect to its input, as `lp_pool2d_backward` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import lp_pool1d_backward
+    >>> lp_pool1d_backward(np.ones((1, 1, 2)), np.array([[[3.0, 4.0, 0.0, 2.0]]]), 2, 2)
+    array([[[0.6, 0.8, 0. , 1. ]]])
+    """
+    window = (kernel_size, stride, ceil_mode)
+    return passes.lp_pool_backward("lp_pool1d_backward", 1, grad, x, norm_type, *window)
+
+
+def lp_pool3d(
+    x: np.ndarray,
+    norm_type: float,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    ceil_mode: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray:
+    """Take the Lp norm of every window, as `lp_pool2d` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import lp_pool3d
+    >>> lp_pool3d(np.ones((1, 1, 2, 4, 2)), 2, (2, 4, 2)).item()
+    4.0
+    """
+    window = (kernel_size, stride, ceil_mode)
+    return passes.lp_pool("lp_pool3d", 3, x, norm_type, *window, strict)
+
+
+def lp_pool3d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    norm_type: float,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    ceil_mode: bool = False,
+) -> np.ndarray:
+    """Gradient of `lp_pool3d` with respect to its input, as `lp_pool2d_backward` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import lp_pool3d_backward
+    >>> x = np.array([3.0, 4.0]).reshape(1, 1, 2, 1, 1)
+    >>> lp_pool3d_backward(np.ones((1, 1, 1, 1, 1)), x, 2, (2, 1, 1)).ravel()
+    array([0.6, 0.8])
+    """
+    window = (kernel_size, stride, ceil_mode)
+    return passes.lp_pool_backward("lp_pool3d_backward", 3, grad, x, norm_type, *window)

@@ -1,23 +1,14 @@
-"""Max pooling over windows."""
+"""Max pooling over windows of images, sequences and volumes."""
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Literal, overload
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    AXES,
-    empty_image,
-    float_array,
-    is_channels_last,
-    same_shape,
-)
-from cnnfast.functional._pool import dimensions, maxima, passes
-from cnnfast.functional._pool.arguments import matching_grad
-from cnnfast.functional._window import Padding, Pair
+from cnnfast.functional._pool import maxima, passes
+from cnnfast.functional._pool.indices import route_by_index
+from cnnfast.functional._window import Numbers, Padding, Pair, Sides
 
 
 @overload
@@ -144,43 +135,6 @@ def max_pool2d_backward(
     return route_by_index("max_pool2d_backward", grad, indices, input_shape)
 
 
-def route_by_index(
-    function: str,
-    grad: np.ndarray,
-    indices: np.ndarray,
-    input_shape: tuple[int, ...],
-    channels_last: bool | None = None,
-    count: int = 2,
-) -> np.ndarray:
-    """Add each gradient to the element of its plane (of `count` axes) that its index names.
-
-    The result is in the memory order of `grad` unless another is given.
-    """
-    grad = float_array(function, "grad", grad, count + 2)
-    check_indices(function, indices, grad.shape, "that of grad")
-    input_shape = _input_shape(function, input_shape, grad)
-    if grad.size and 0 in input_shape:
-        raise ValueError(f"{function}: input_shape {input_shape} has no elements to route to")
-    channels_last = is_channels_last(grad) if channels_last is None else channels_last
-    gx = empty_image(input_shape, grad.dtype, channels_last)
-    arrays = [dimensions.as_images(array) for array in (grad, indices, gx)]
-    outside = maxima.scatter(*arrays)
-    if outside:
-        raise ValueError(
-            f"{function}: {outside} of the indices lie outside "
-            f"0..{math.prod(input_shape[2:]) - 1}, the plane of input_shape {input_shape}"
-        )
-    return gx
-
-
-def check_indices(function: str, indices: np.ndarray, shape: tuple[int, ...], why: str) -> None:
-    """Check that `indices` is an integer array of `shape`."""
-    if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu":
-        what = getattr(indices, "dtype", type(indices).__name__)
-        raise TypeError(f"{function}: indices must be an integer array, got {what}")
-    same_shape(function, "indices", indices, shape, why)
-
-
 def max_pool2d_routed(
     x: np.ndarray,
     kernel_size: Pair,
@@ -195,29 +149,166 @@ def max_pool2d_routed(
     return passes.max_pool_routed("max_pool2d", 2, x, *window, strict)
 
 
-def index_route(function: str, indices: np.ndarray, x: np.ndarray) -> maxima.Route:
-    """Return what takes a gradient back to `x` by the indices of its pooling."""
-    shape, dtype, channels_last = x.shape, x.dtype, is_channels_last(x)
+@overload
+def max_pool1d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray: ...
+@overload
+def max_pool1d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]: ...
+def max_pool1d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Take the maximum of every window, as `max_pool2d` does.
 
-    def route(grad: np.ndarray) -> np.ndarray:
-        grad = matching_grad(function, grad, indices.shape, dtype)
-        return route_by_index(function, grad, indices, shape, channels_last, len(shape) - 2)
+    Parameters
+    ----------
+    x : ndarray (N, C, L), float32 or float64
+        Any strides.
+    kernel_size, stride, dilation : int
+        The stride is the window's size unless given.
+    padding : int, ((left, right),), "same" or "valid"
+        Never wins; at most half a window.
+    ceil_mode, return_indices, strict
+        As in `max_pool2d`.
 
-    return route
+    Returns
+    -------
+    y : ndarray (N, C, OL)
+        In the memory order of `x`.
+    indices : ndarray (N, C, OL) of int64
+        Positions in the sequence; only with ``return_indices=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import max_pool1d
+    >>> max_pool1d(np.array([[[1.0, 3.0, 2.0, 0.0]]]), 2, return_indices=True)
+    (array([[[3., 2.]]]), array([[[1, 2]]]))
+    """
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    return passes.max_pool("max_pool1d", 1, x, *window, return_indices, strict)
 
 
-def _input_shape(function: str, input_shape: tuple[int, ...], grad: np.ndarray) -> tuple[int, ...]:
-    count = {3: "three", 4: "four", 5: "five"}[grad.ndim]
-    try:
-        shape = tuple(operator.index(n) for n in input_shape)
-    except TypeError:
-        raise TypeError(
-            f"{function}: input_shape must be {count} ints {AXES[grad.ndim]}, got {input_shape!r}"
-        ) from None
-    if len(shape) != grad.ndim or min(shape) < 0:
-        raise ValueError(f"{function}: input_shape must be {count} sizes, got {input_shape!r}")
-    if shape[:2] != grad.shape[:2]:
-        raise ValueError(
-            f"{function}: input_shape {shape} and grad {grad.shape} differ in batch or channels"
-        )
-    return shape
+def max_pool1d_backward(
+    grad: np.ndarray, indices: np.ndarray, input_shape: tuple[int, ...]
+) -> np.ndarray:
+    """Route each gradient to the element that won its window, as `max_pool2d_backward` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import max_pool1d_backward
+    >>> max_pool1d_backward(np.array([[[10.0, 20.0]]]), np.array([[[1, 2]]]), (1, 1, 4))
+    array([[[ 0., 10., 20.,  0.]]])
+    """
+    return route_by_index("max_pool1d_backward", grad, indices, input_shape, count=1)
+
+
+@overload
+def max_pool3d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray: ...
+@overload
+def max_pool3d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]: ...
+def max_pool3d(
+    x: np.ndarray,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Sides = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    *,
+    strict: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Take the maximum of every window, as `max_pool2d` does.
+
+    Parameters
+    ----------
+    x : ndarray (N, C, D, H, W), float32 or float64
+        Any strides.
+    kernel_size, stride, dilation : int or three ints
+        The stride is the window's size unless given.
+    padding : int, three ints, three pairs of sides, "same" or "valid"
+        Never wins; at most half a window.
+    ceil_mode, return_indices, strict
+        As in `max_pool2d`.
+
+    Returns
+    -------
+    y : ndarray (N, C, OD, OH, OW)
+        In the memory order of `x`.
+    indices : ndarray (N, C, OD, OH, OW) of int64
+        Positions in the flat D*H*W volume; only with ``return_indices=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import max_pool3d
+    >>> y, indices = max_pool3d(np.arange(27.0).reshape(1, 1, 3, 3, 3), 2, return_indices=True)
+    >>> y.item(), indices.item()
+    (13.0, 13)
+    """
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    return passes.max_pool("max_pool3d", 3, x, *window, return_indices, strict)
+
+
+def max_pool3d_backward(
+    grad: np.ndarray, indices: np.ndarray, input_shape: tuple[int, ...]
+) -> np.ndarray:
+    """Route each gradient to the element that won its window, as `max_pool2d_backward` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnfast.functional import max_pool3d_backward
+    >>> one = np.ones((1, 1, 1, 1, 1), int)
+    >>> max_pool3d_backward(10.0 * one, 3 * one, (1, 1, 1, 2, 2))[0, 0, 0]
+    array([[ 0.,  0.],
+           [ 0., 10.]])
+    """
+    return route_by_index("max_pool3d_backward", grad, indices, input_shape, count=3)

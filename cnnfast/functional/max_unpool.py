@@ -11,8 +11,8 @@ from cnnfast.functional._arguments import (
     is_channels_last,
     nonempty,
 )
+from cnnfast.functional._pool.indices import check_indices
 from cnnfast.functional._window import Pair, pair
-from cnnfast.functional.max_pool import check_indices
 
 
 def max_unpool2d(

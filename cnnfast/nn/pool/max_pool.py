@@ -8,8 +8,8 @@ import numpy as np
 
 from cnnfast.functional._pool import passes
 from cnnfast.functional._pool.arguments import matching_grad
+from cnnfast.functional._pool.indices import index_route
 from cnnfast.functional._window import Numbers, Pair, Sides, window
-from cnnfast.functional.max_pool import index_route
 from cnnfast.functional.max_unpool import max_unpool2d, max_unpool2d_backward, unpooled_size
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, LARGE_INPUT, Module

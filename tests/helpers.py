@@ -16,7 +16,7 @@ from unittest.mock import patch
 import numpy as np
 
 from cnnfast._ext import dispatch, threads
-from cnnfast.functional import _arguments
+from cnnfast.functional import _memory
 
 FLOATS = (np.float32, np.float64)
 # Of the sum of the magnitudes of an output's products.
@@ -162,8 +162,8 @@ class Watched:
 
     def check_margins(self) -> None:
         for memory, start, size in self.blocks:
-            first = start + -(memory.ctypes.data + start) % _arguments.ALIGNMENT
-            last = first + size - _arguments.ALIGNMENT
+            first = start + -(memory.ctypes.data + start) % _memory.ALIGNMENT
+            last = first + size - _memory.ALIGNMENT
             outside = (memory[:first], memory[last:])
             assert all((margin == self.PATTERN).all() for margin in outside), "wrote out of bounds"
 
@@ -185,8 +185,8 @@ def guarded(function: Callable, *args: object, **kwargs: object):
     before = [memory_of(a).tobytes() for a in inputs]
     watched = Watched()
     with (
-        patch.object(_arguments, "np", watched),
-        patch.object(_arguments, "KEPT_FROM", sys.maxsize),
+        patch.object(_memory, "np", watched),
+        patch.object(_memory, "KEPT_FROM", sys.maxsize),
     ):
         results = function(*args, **kwargs)
     assert before == [memory_of(a).tobytes() for a in inputs], "an input was written to"
@@ -195,7 +195,7 @@ def guarded(function: Callable, *args: object, **kwargs: object):
         if isinstance(result, np.ndarray):
             assert result.flags.writeable
             if result.size:
-                assert watched.holds(result), "no result of functional._arguments.empty"
+                assert watched.holds(result), "no result of functional._memory.empty"
                 assert result.ctypes.data % 64 == 0
             assert not any(np.may_share_memory(result, a) for a in inputs)
     return results

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cnnfast._ext import columns as _columns
-from cnnfast.functional._arguments import empty
+from cnnfast.functional._memory import empty
 from cnnfast.functional._window import Window
 
 

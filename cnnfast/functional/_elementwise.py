@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from cnnfast._ext import elementwise as _kernels
-from cnnfast.functional._arguments import empty_like, float_array, matching_gradient
+from cnnfast.functional._arguments import float_array, matching_gradient
+from cnnfast.functional._memory import empty_like
 
 
 def forward(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cnnfast._ext import resample as _kernels
-from cnnfast.functional._arguments import empty_image, in_order
+from cnnfast.functional._memory import empty_image, in_order
 
 
 class Plan(NamedTuple):

@@ -8,13 +8,8 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    float_array,
-    is_channels_last,
-    nonempty,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, same_dtype, same_shape
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._pool.indices import route_by_index
 from cnnfast.functional._resampling import Plan, adjoint, gather, resample, spans
 from cnnfast.functional._window import pair

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast._ext import columns as _kernels
-from cnnfast.functional._arguments import empty, float_array, nonempty
+from cnnfast.functional._arguments import float_array, nonempty
+from cnnfast.functional._memory import empty
 from cnnfast.functional._window import Padding, Pair, pair, window
 
 

@@ -9,14 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnfast._ext import elementwise as _kernels
-from cnnfast.functional._arguments import (
-    empty_image,
-    empty_like,
-    float_array,
-    is_channels_last,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, same_dtype, same_shape
+from cnnfast.functional._memory import empty_image, empty_like, is_channels_last
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ from typing import Literal, overload
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty_like, float_array, number, same_shape
+from cnnfast.functional._arguments import float_array, number, same_shape
+from cnnfast.functional._memory import empty_like
 
 
 @overload

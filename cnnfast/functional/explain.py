@@ -12,8 +12,8 @@ import numpy as np
 from cnnfast._ext.dispatch import chosen_isa, register_tile
 from cnnfast._ext.threads import Recording, get_num_threads
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
-from cnnfast.functional._arguments import empty_image, is_channels_last
 from cnnfast.functional._conv.arguments import place
+from cnnfast.functional._memory import empty_image, is_channels_last
 from cnnfast.functional._plan import (
     BackwardPlan,
     ForwardPlan,

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast._ext import global_pool as _kernels
-from cnnfast.functional._arguments import (
-    empty,
-    empty_like,
-    float_array,
-    is_channels_last,
-    nonempty,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, same_dtype, same_shape
+from cnnfast.functional._memory import empty, empty_like, is_channels_last
 
 
 def global_avg_pool2d(x: np.ndarray) -> np.ndarray:

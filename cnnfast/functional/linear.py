@@ -11,14 +11,8 @@ from cnnfast._ext import conv as _kernels
 from cnnfast._ext import conv_weights as _weight_kernels
 from cnnfast._ext import linear as _few
 from cnnfast._ext.dispatch import chosen_isa
-from cnnfast.functional._arguments import (
-    check_needs,
-    empty,
-    float_array,
-    nonempty,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import check_needs, float_array, nonempty, same_dtype, same_shape
+from cnnfast.functional._memory import empty
 from cnnfast.functional._window import LARGEST_IMAGE, Axis
 
 # Up to so many rows of a batch, packing the weights would take longer than multiplying by them.

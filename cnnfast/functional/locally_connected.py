@@ -7,19 +7,11 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    check_needs,
-    empty,
-    empty_image,
-    float_array,
-    is_channels_last,
-    nonempty,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import check_needs, float_array, nonempty, same_dtype, same_shape
 from cnnfast.functional._conv import images
 from cnnfast.functional._conv.arguments import check_sizes
 from cnnfast.functional._conv.passes import Gradients, at_once
+from cnnfast.functional._memory import empty, empty_image, is_channels_last
 from cnnfast.functional._window import Padding, Pair, Window, plain_axis, window
 
 

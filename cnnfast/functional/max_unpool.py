@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    empty_image,
-    float_array,
-    in_order,
-    is_channels_last,
-    nonempty,
-)
+from cnnfast.functional._arguments import float_array, nonempty
+from cnnfast.functional._memory import empty_image, in_order, is_channels_last
 from cnnfast.functional._pool.indices import check_indices
 from cnnfast.functional._window import Pair, pair
 

@@ -9,14 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnfast._ext import elementwise as _elementwise
-from cnnfast.functional._arguments import (
-    empty_image,
-    float_array,
-    is_channels_last,
-    nonempty,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, same_dtype, same_shape
+from cnnfast.functional._memory import empty_image, is_channels_last
 from cnnfast.functional._resampling import Plan, adjoint, gather, resample
 from cnnfast.functional._window import LARGEST, LARGEST_IMAGE
 

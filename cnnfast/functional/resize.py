@@ -7,14 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    float_array,
-    is_channels_last,
-    nonempty,
-    number,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, number, same_dtype, same_shape
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._resampling import Plan, adjoint, linear, nearest, resample
 from cnnfast.functional._window import LARGEST, LARGEST_IMAGE, Pair, pair
 

@@ -7,7 +7,8 @@ import operator
 import numpy as np
 
 from cnnfast._ext import softmax as _kernels
-from cnnfast.functional._arguments import empty_like, float_array, matching_gradient
+from cnnfast.functional._arguments import float_array, matching_gradient
+from cnnfast.functional._memory import empty_like
 
 
 def softmax(x: np.ndarray, dim: int = -1) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast import nn
-from cnnfast.functional._arguments import empty, is_channels_last
+from cnnfast.functional._memory import empty, is_channels_last
 from cnnfast.inference.arena import Life, lay_out
 from cnnfast.nn.node import Node
 from cnnfast.nn.trace import Trace, replay

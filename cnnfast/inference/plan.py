@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cnnfast._ext.threads import get_num_threads
-from cnnfast.functional._arguments import FLOATS, is_channels_last
+from cnnfast.functional._arguments import FLOATS
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.inference.fuse import fuse
 from cnnfast.inference.profile import Profile, profile
 from cnnfast.inference.program import Program

@@ -10,8 +10,8 @@ import numpy as np
 
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional._algorithm import get_conv_precision
-from cnnfast.functional._arguments import is_channels_last
 from cnnfast.functional._conv.arguments import place
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._plan import plan_forward
 from cnnfast.inference.fuse import FusedConv2d
 from cnnfast.inference.program import Program

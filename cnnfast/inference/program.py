@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from cnnfast._ext.threads import Recording
-from cnnfast.functional._arguments import empty
+from cnnfast.functional._memory import empty
 from cnnfast.inference.layout import Value, digest, nest_concatenated, place, survey
 from cnnfast.inference.parts import split
 from cnnfast.inference.recorder import Step, as_it_is, record

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast import nn
 from cnnfast._ext import elementwise as _elementwise
 from cnnfast._ext.threads import Recording
-from cnnfast.functional._arguments import placed_in
+from cnnfast.functional._memory import placed_in
 from cnnfast.inference.fuse import FusedConv2d
 from cnnfast.nn.node import Node
 

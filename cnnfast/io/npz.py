@@ -16,7 +16,7 @@ from typing import IO
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty
+from cnnfast.functional._memory import empty
 from cnnfast.io.archive import DAMAGED, checked_members, fill
 from cnnfast.io.atomic import replacing
 from cnnfast.io.elements import NUMBERS, widened

@@ -7,14 +7,9 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfast.functional._arguments import (
-    empty_image,
-    float_array,
-    is_channels_last,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, same_dtype, same_shape
 from cnnfast.functional._conv.images import Packed
+from cnnfast.functional._memory import empty_image, is_channels_last
 from cnnfast.functional.linear import linear_backward, linear_packed
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.init import kaiming_parameter

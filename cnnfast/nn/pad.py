@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from cnnfast.functional._memory import maker_like
 from cnnfast.functional.pad import Padding, check_request, pad, pad_backward
-from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import Module
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty, float_array, same_dtype, same_shape
+from cnnfast.functional._arguments import float_array, same_dtype, same_shape
+from cnnfast.functional._memory import empty
 
 T = TypeVar("T")
 

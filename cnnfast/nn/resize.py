@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast.functional._memory import maker_like
 from cnnfast.functional._window import Pair
 from cnnfast.functional.resize import Scale, check_request, interpolate, interpolate_backward
-from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import Module
 

@@ -9,7 +9,7 @@ from cnnfast._ext.workspace import Block
 import cnnfast
 from cnnfast._ext import workspace
 from cnnfast.functional import conv2d, conv2d_backward
-from cnnfast.functional._arguments import empty
+from cnnfast.functional._memory import empty
 from tests.helpers import run_python
 
 # Every kernel with a workspace, on arrays large enough for each of its allocations to take memory

@@ -5,7 +5,7 @@ import pytest
 from cnnfast._ext.threads import Recording
 
 from cnnfast.functional import _resampling
-from cnnfast.functional._arguments import empty, placed_in
+from cnnfast.functional._memory import empty, placed_in
 from cnnfast.functional._resampling import Plan, adjoint, resample
 from tests.helpers import (
     FLOATS,

@@ -318,14 +318,14 @@ def test_memory_order(name):
     if x.ndim == 2:
         return
     for image in (x, channels_last(x)):
-        last = functional._arguments.is_channels_last(image)
+        last = functional._memory.is_channels_last(image)
         y, backward = layer.forward(image)
         for result in (y, layer(image)):
             if result.ndim > 2 and any(size != 1 for size in result.shape[2:]):
                 always = name.startswith("conv")
-                assert functional._arguments.is_channels_last(result) == (last or always)
+                assert functional._memory.is_channels_last(result) == (last or always)
         gx = backward(np.ones_like(y))
-        assert functional._arguments.is_channels_last(gx) == last
+        assert functional._memory.is_channels_last(gx) == last
         np.testing.assert_allclose(gx, layer.forward(x)[1](np.ones_like(y)), atol=1e-12)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cnnfast.functional._arguments import empty
+from cnnfast.functional._memory import empty
 from cnnfast.functional._window import Window
 from cnnfast.functional.columns import col2im
 

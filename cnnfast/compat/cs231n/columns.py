@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from cnnfast.compat.cs231n import _batch_last as batch_last
 from cnnfast.compat.cs231n._arguments import promoted
-from cnnfast.functional._arguments import empty, float_array, nonempty, same_shape
+from cnnfast.functional._arguments import float_array, nonempty, same_shape
+from cnnfast.functional._memory import empty
 from cnnfast.functional._window import Window, pair, window
 from cnnfast.functional.columns import col2im
 

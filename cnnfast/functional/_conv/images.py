@@ -17,15 +17,9 @@ from cnnfast._ext import conv_weights_few as _weights_few
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns, _winograd
 from cnnfast.functional._algorithm import Algorithm, get_conv_precision
-from cnnfast.functional._arguments import (
-    empty,
-    empty_image,
-    float_array,
-    is_channels_last,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, same_dtype, same_shape
 from cnnfast.functional._elementwise import rectify
+from cnnfast.functional._memory import empty, empty_image, is_channels_last
 from cnnfast.functional._plan import (
     MemoryFormat,
     plan_backward_data,

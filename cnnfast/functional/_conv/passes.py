@@ -8,14 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    check_needs,
-    float_array,
-    is_channels_last,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import check_needs, float_array, same_dtype, same_shape
 from cnnfast.functional._conv import arguments, images, sequences, volumes
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._plan import MemoryFormat
 from cnnfast.functional._window import Numbers, Sides
 

@@ -12,15 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    check_needs,
-    float_array,
-    is_channels_last,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import check_needs, float_array, same_dtype, same_shape
 from cnnfast.functional._conv import arguments, images
 from cnnfast.functional._conv.passes import WAYS, Gradients, at_once
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._plan import MemoryFormat
 from cnnfast.functional._window import AXES, Axis, Numbers, Sides, Window, numbers, sides
 

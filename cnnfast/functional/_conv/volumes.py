@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty, empty_image, is_channels_last
 from cnnfast.functional._conv import images
+from cnnfast.functional._memory import empty, empty_image, is_channels_last
 from cnnfast.functional._plan import MemoryFormat
 from cnnfast.functional._window import Axis, Window, plain_axis
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast._ext import global_pool as _global_kernels
 from cnnfast._ext import pool as _kernels
-from cnnfast.functional._arguments import empty_image, in_order
+from cnnfast.functional._memory import empty_image, in_order
 from cnnfast.functional._window import LARGEST, Axis, Window
 
 #: One number, or (OH, OW) of them where windows differ.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty_image
+from cnnfast.functional._memory import empty_image
 from cnnfast.functional._pool.maxima import Route, indexed
 from cnnfast.functional._window import Window, plain_axis
 

@@ -7,13 +7,8 @@ import operator
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    AXES,
-    empty_image,
-    float_array,
-    is_channels_last,
-    same_shape,
-)
+from cnnfast.functional._arguments import AXES, float_array, same_shape
+from cnnfast.functional._memory import empty_image, is_channels_last
 from cnnfast.functional._pool import dimensions, maxima
 from cnnfast.functional._pool.arguments import matching_grad
 

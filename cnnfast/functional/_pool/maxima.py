@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast._ext import global_pool as _global_kernels
 from cnnfast._ext import pool as _kernels
 from cnnfast._ext import scatter as _scatter
-from cnnfast.functional._arguments import empty_image, in_order
+from cnnfast.functional._memory import empty_image, in_order
 from cnnfast.functional._window import Window
 
 # A window's winner fits a byte up to this many taps.

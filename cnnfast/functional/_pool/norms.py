@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast._ext import pool as _kernels
-from cnnfast.functional._arguments import empty_image, in_order
+from cnnfast.functional._memory import empty_image, in_order
 from cnnfast.functional._window import Window
 
 

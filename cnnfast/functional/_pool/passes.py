@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.functional._arguments import is_channels_last
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._pool import averages, dimensions, maxima, norms
 from cnnfast.functional._pool.arguments import matching_grad, pool_arguments, pool_gradient
 from cnnfast.functional._window import Numbers, Sides, Window

@@ -7,13 +7,8 @@ from collections.abc import Collection
 import numpy as np
 
 from cnnfast._ext import elementwise as _kernels
-from cnnfast.functional._arguments import (
-    check_needs,
-    empty_like,
-    float_array,
-    matching_gradient,
-    same_dtype,
-)
+from cnnfast.functional._arguments import check_needs, float_array, matching_gradient, same_dtype
+from cnnfast.functional._memory import empty_like
 
 
 def prelu(x: np.ndarray, weight: np.ndarray) -> np.ndarray:

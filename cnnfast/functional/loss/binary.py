@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty_like, float_array, same_dtype
+from cnnfast.functional._arguments import float_array, same_dtype
+from cnnfast.functional._memory import empty_like
 from cnnfast.functional.activation.sigmoid import sigmoid
 from cnnfast.functional.loss._arguments import check_reduction, matching_target, reduced
 

@@ -6,14 +6,8 @@ import operator
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    empty_like,
-    float_array,
-    nonempty,
-    number,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, number, same_dtype, same_shape
+from cnnfast.functional._memory import empty_like
 from cnnfast.functional.loss._arguments import check_reduction, class_labels, reduced
 from cnnfast.functional.softmax import log_softmax, log_softmax_gradient
 

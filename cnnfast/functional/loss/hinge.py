@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty, float_array, nonempty, number
+from cnnfast.functional._arguments import float_array, nonempty, number
+from cnnfast.functional._memory import empty
 from cnnfast.functional.loss._arguments import class_labels
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.functional._arguments import empty_like, number
+from cnnfast.functional._arguments import number
+from cnnfast.functional._memory import empty_like
 from cnnfast.functional.loss._arguments import check_reduction, matching_target, reduced
 
 

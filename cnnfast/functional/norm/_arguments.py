@@ -6,14 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from cnnfast.functional._arguments import (
-    float_array,
-    is_channels_last,
-    nonempty,
-    number,
-    same_dtype,
-    same_shape,
-)
+from cnnfast.functional._arguments import float_array, nonempty, number, same_dtype, same_shape
+from cnnfast.functional._memory import is_channels_last
 
 SHAPES = {2: "(N, C)", 3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 

@@ -11,15 +11,13 @@ from cnnfast._ext import norm as _kernels
 from cnnfast.functional._arguments import (
     ceiling,
     check_needs,
-    empty,
-    empty_image,
     float_array,
-    in_order,
     matching_gradient,
     same_dtype,
     same_shape,
 )
 from cnnfast.functional._elementwise import rectify
+from cnnfast.functional._memory import empty, empty_image, in_order
 from cnnfast.functional.activation.relu import relu_backward
 from cnnfast.functional.combine import add
 from cnnfast.functional.norm._arguments import (

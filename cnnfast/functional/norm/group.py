@@ -8,13 +8,8 @@ from collections.abc import Collection
 import numpy as np
 
 from cnnfast._ext import norm as _kernels
-from cnnfast.functional._arguments import (
-    check_needs,
-    empty,
-    empty_image,
-    in_order,
-    matching_gradient,
-)
+from cnnfast.functional._arguments import check_needs, matching_gradient
+from cnnfast.functional._memory import empty, empty_image, in_order
 from cnnfast.functional.norm._arguments import (
     Gradients,
     Vector,

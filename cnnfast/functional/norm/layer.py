@@ -11,14 +11,12 @@ import numpy as np
 from cnnfast._ext import norm as _kernels
 from cnnfast.functional._arguments import (
     check_needs,
-    empty,
-    empty_like,
     float_array,
-    is_channels_last,
     matching_gradient,
     same_dtype,
     same_shape,
 )
+from cnnfast.functional._memory import empty, empty_like, is_channels_last
 from cnnfast.functional.norm._arguments import Gradients, Vector, checked_eps
 
 

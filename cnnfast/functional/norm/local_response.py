@@ -7,7 +7,8 @@ import operator
 import numpy as np
 
 from cnnfast._ext import lrn as _kernels
-from cnnfast.functional._arguments import empty_image, in_order, matching_gradient, number
+from cnnfast.functional._arguments import matching_gradient, number
+from cnnfast.functional._memory import empty_image, in_order
 from cnnfast.functional._window import LARGEST
 from cnnfast.functional.norm._arguments import checked_input, image
 

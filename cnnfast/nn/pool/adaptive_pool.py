@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast.functional._memory import maker_like
 from cnnfast.functional._pool.indices import index_route
 from cnnfast.functional.adaptive_pool import (
     OutputSize,
@@ -12,7 +13,6 @@ from cnnfast.functional.adaptive_pool import (
     adaptive_max_pool2d,
     output_pair,
 )
-from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_IMAGE, Module
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast.functional._memory import maker_like
 from cnnfast.functional._pool import passes
 from cnnfast.functional._window import Numbers, Sides, window
-from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import LARGE_INPUT, Module
 from cnnfast.nn.pool._describe import describe

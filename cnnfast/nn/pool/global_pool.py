@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast.functional._memory import maker_like
 from cnnfast.functional.global_pool import (
     global_avg_pool2d,
     global_avg_pool2d_backward,
     global_max_pool2d,
     global_max_pool2d_backward,
 )
-from cnnfast.nn._like import maker_like
 from cnnfast.nn.backward import Backward
 from cnnfast.nn.module import Module
 

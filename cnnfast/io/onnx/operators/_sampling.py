@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnfast.functional._arguments import FLOATS, is_channels_last
+from cnnfast.functional._arguments import FLOATS
+from cnnfast.functional._memory import is_channels_last
 from cnnfast.functional._resampling import Plan, gather, plan, resample
 
 

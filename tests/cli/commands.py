@@ -4,11 +4,21 @@ import re
 import subprocess
 import sys
 
+from cnnfast.cli import main
+
 LAST_LINE = re.compile(r"test accuracy \d{1,3}\.\d\d %")
 EPOCH = re.compile(
     r"epoch +\d+/\d+   loss \d+\.\d{4}   accuracy \d+\.\d\d %   "
     r"test \d+\.\d\d %   [\d,]+ images/s   [\d:]+ left"
 )
+
+
+def train(*arguments):
+    return main(["train", *map(str, arguments)])
+
+
+def evaluate(*arguments):
+    return main(["evaluate", *map(str, arguments)])
 
 
 def python(*arguments, **options):

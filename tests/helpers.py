@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import mmap
 import os
@@ -11,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 
@@ -91,6 +91,11 @@ def read_only(x: np.ndarray) -> np.ndarray:
     return x
 
 
+@functools.cache
+def libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def fenced(x: np.ndarray, at_end: bool = True) -> np.ndarray:
     """`x` up against a page that cannot be read: a kernel that reads past it crashes."""
     if x.size == 0 or sys.platform == "win32":
@@ -98,9 +103,9 @@ def fenced(x: np.ndarray, at_end: bool = True) -> np.ndarray:
     page = mmap.PAGESIZE
     pages = -(-x.nbytes // page)
     memory = mmap.mmap(-1, (pages + 2) * page)
-    libc, address = ctypes.CDLL(None), ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     for fence in (address, address + (pages + 1) * page):
-        assert libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0) == 0
+        assert libc().mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0) == 0
     start = page + (pages * page - x.nbytes if at_end else 0)
     view = np.frombuffer(memory, np.uint8, x.nbytes, start).view(x.dtype).reshape(x.shape)
     view[...] = x
@@ -157,6 +162,16 @@ class Watched:
         self.blocks.append((memory, start, size))
         return memory[start : start + size]
 
+    @contextmanager
+    def allocating(self) -> Iterator[None]:
+        """(unittest.mock.patch does the same, and takes longer than most kernels here.)"""
+        real = _memory.np, _memory.KEPT_FROM
+        _memory.np, _memory.KEPT_FROM = self, sys.maxsize
+        try:
+            yield
+        finally:
+            _memory.np, _memory.KEPT_FROM = real
+
     def holds(self, result: np.ndarray) -> bool:
         return any(np.may_share_memory(result, memory) for memory, _, _ in self.blocks)
 
@@ -184,10 +199,7 @@ def guarded(function: Callable, *args: object, **kwargs: object):
     inputs = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray)]
     before = [memory_of(a).tobytes() for a in inputs]
     watched = Watched()
-    with (
-        patch.object(_memory, "np", watched),
-        patch.object(_memory, "KEPT_FROM", sys.maxsize),
-    ):
+    with watched.allocating():
         results = function(*args, **kwargs)
     assert before == [memory_of(a).tobytes() for a in inputs], "an input was written to"
     watched.check_margins()
@@ -222,7 +234,8 @@ def assert_close(
 
 def assert_same(got: np.ndarray, want: np.ndarray) -> None:
     """Compare exactly, NaN with NaN."""
-    np.testing.assert_array_equal(got, want)
+    if got.shape != want.shape or not ((got == want) | ((got != got) & (want != want))).all():
+        np.testing.assert_array_equal(got, want)  # which says where, but takes its time
 
 
 def numerical_gradient(
@@ -235,6 +248,22 @@ def numerical_gradient(
         shift[index] = step
         gx[index] = np.sum((function(x + shift) - function(x - shift)) * grad) / (2 * step)
     return gx
+
+
+# ---------------------------------------------------------------------------- sweeps
+
+WIDEST_TILE = 32  # elements in a row of AVX-512's register tile, in float32
+
+
+def sizes(most: int, dtype: type) -> range:
+    """1, 2, ... to `most`; with shorter vectors than the machine's longest, to fewer in proportion.
+
+    So every instruction set sweeps as many remainders of its own tiles as AVX-512 does with `most`,
+    and the best one sweeps them all, for what depends on no tile."""
+    rows, width = dispatch.register_tile(np.dtype(dtype).itemsize)
+    if dispatch.chosen_isa() != dispatch.supported_isas()[0]:
+        most = min(most, max(most * width // WIDEST_TILE, 2 * rows) + 3)
+    return range(1, most + 1)
 
 
 # ---------------------------------------------------------------------------- settings

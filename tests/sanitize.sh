@@ -12,7 +12,7 @@ python3 -m venv "$work/.venv"
 # shellcheck source=/dev/null
 source "$work/.venv/bin/activate"
 CNNFAST_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 -O1" \
-    python -m pip install --quiet --editable ".[test]"
+    python -m pip install --quiet --no-compile --editable ".[test]"
 # Python itself is not instrumented, so the runtime has to be there first, and what the interpreter
 # keeps until it ends is no leak. tests/ext/test_workspace.py counts what the kernels give back.
 runtime=$("${CC:-gcc}" -print-file-name=libasan.so)

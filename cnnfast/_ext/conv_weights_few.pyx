@@ -15,7 +15,7 @@ from cnnfast._ext.workspace cimport allocate, release, rounded_up
 
 cdef enum:
     PARTS = 16
-    BLOCK_BYTES = 128 * 1024  # of the taps' planes
+    BLOCK_BYTES = 128 * 1024  # of the taps' planes, and of the input under them
 
 
 cdef struct Few:
@@ -59,16 +59,19 @@ def backward_weights(g, x, gw, rows, cols, Py_ssize_t groups):
 
 
 cdef void plan(Few* job) noexcept:
-    cdef Py_ssize_t itemsize = job.x.itemsize
-    job.block_rows = BLOCK_BYTES // (job.taps * job.cols.out * itemsize)
+    cdef Py_ssize_t itemsize = job.x.itemsize, fit = BLOCK_BYTES // itemsize
+    job.in_cols = (job.cols.out - 1) * job.cols.stride + (
+        (job.cols.kernel - 1) * job.cols.dilation + 1
+    )
+    # Strides longer than the filter make the input the larger of the two.
+    job.block_rows = min(
+        fit // (job.taps * job.cols.out), fit // job.in_cols // (job.c_in * job.rows.stride)
+    )
     job.block_rows = min(max(job.block_rows, 1), job.rows.out)
     job.row_blocks = (job.rows.out + job.block_rows - 1) // job.block_rows
     job.parts = max(min(PARTS, job.g.n * job.row_blocks), 1)
     job.in_rows = (job.block_rows - 1) * job.rows.stride + (
         (job.rows.kernel - 1) * job.rows.dilation + 1
-    )
-    job.in_cols = (job.cols.out - 1) * job.cols.stride + (
-        (job.cols.kernel - 1) * job.cols.dilation + 1
     )
     job.plane_step = rounded_up(job.block_rows * job.cols.out * itemsize, 64) + 64
     job.padded_bytes = rounded_up(job.c_in * job.in_rows * job.in_cols * itemsize, 64)

@@ -29,15 +29,16 @@ from tests.helpers import (
     random,
     read_only,
     reversed_axes,
+    sizes,
     using_isa,
     using_threads,
     with_gaps,
 )
 
 WINOGRAD = 6e-6  # its error bound, in float32
-# More than the widest register tile is wide and the longest is long, so every remainder of each.
-CHANNELS = range(1, 68)
-POSITIONS = range(1, 31)
+# Twice what the widest register tile is wide and the longest is long, so every remainder of each.
+CHANNELS = 67
+POSITIONS = 30
 FEW = range(1, 9)  # so few filters that the lanes are positions, and these as many as CHANNELS
 
 # One thread: calls this small gain nothing, and waiting for others on a busy machine takes long.
@@ -226,12 +227,13 @@ def test_every_stride_padding_and_dilation(axis, channels, filters):
 @each_dtype
 @each_order
 def test_every_tile_of_the_forward_pass(dtype, order):
-    x = random(1, 3, 2, CHANNELS[-1] + 1, dtype=dtype)
+    x = random(1, 3, 2, CHANNELS + 1, dtype=dtype)
     weight, bias = (random(*shape, dtype=dtype, seed=1) for shape in [(67, 3, 2, 2), (67,)])
     want, scale = oracle.conv2d(x, weight, bias), oracle.conv2d_scale(x, weight, bias)
-    for positions in CHANNELS:
+    many, rows = sizes(CHANNELS, dtype), sizes(POSITIONS, dtype)
+    for positions in many:
         narrow = ORDERS[order](x[..., : positions + 1])
-        for filters in CHANNELS if positions in POSITIONS else FEW:
+        for filters in many if positions in rows else FEW:
             y = guarded(conv2d, narrow, weight[:filters], bias[:filters])
             assert_close(y, want[:, :filters, :, :positions], scale)
 
@@ -240,14 +242,14 @@ def test_every_tile_of_the_forward_pass(dtype, order):
 @each_dtype
 @each_order
 def test_every_tile_of_a_depthwise_convolution(dtype, order):
-    x = random(1, CHANNELS[-1], 3, 12, dtype=dtype)
+    x = random(1, CHANNELS, 3, 12, dtype=dtype)
     weight, bias = (random(*shape, dtype=dtype, seed=1) for shape in [(67, 1, 2, 3), (67,)])
-    grads = random(1, CHANNELS[-1], 2, 10, dtype=dtype, seed=2)
+    grads = random(1, CHANNELS, 2, 10, dtype=dtype, seed=2)
     for positions in range(1, 11):
         part, grad = x[..., : positions + 2], grads[..., :positions]
         want = oracle.conv2d(part, weight, bias, groups=67)
         gradients = oracle.conv2d_backward(grad, part, weight, groups=67)
-        for c in CHANNELS:
+        for c in sizes(CHANNELS, dtype):
             narrow, g = ORDERS[order](part[:, :c]), ORDERS[order](grad[:, :c])
             y = guarded(conv2d, narrow, weight[:c], bias[:c], groups=c)
             assert_close(y, want[:, :c], 10)
@@ -262,15 +264,16 @@ def test_every_tile_of_a_depthwise_convolution(dtype, order):
 @each_order
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (2, 2)])
 def test_every_tile_of_the_input_gradient(dtype, order, kernel, stride):
-    weight = random(3, CHANNELS[-1], 1, kernel, dtype=dtype, seed=1)
-    grads = random(1, 3, 2, CHANNELS[-1], dtype=dtype, seed=2)
-    x = random(1, CHANNELS[-1], 2, CHANNELS[-1] * stride + 1, dtype=dtype)
-    for positions in CHANNELS:
+    weight = random(3, CHANNELS, 1, kernel, dtype=dtype, seed=1)
+    grads = random(1, 3, 2, CHANNELS, dtype=dtype, seed=2)
+    x = random(1, CHANNELS, 2, CHANNELS * stride + 1, dtype=dtype)
+    many = sizes(CHANNELS, dtype)
+    for positions in many:
         grad = ORDERS[order](grads[..., :positions])
         part = x[..., : (positions - 1) * stride + kernel]
         window = ((1, stride),)
         want = oracle.conv2d_backward(grad, part, weight, *window)[0]
-        for c in CHANNELS if positions in (1, 6, 15) else (*FEW, 17):
+        for c in many if positions in (1, 6, 15) else (*FEW, 17):
             narrow = ORDERS[order](part[:, :c])
             gx = guarded(conv2d_backward, grad, narrow, weight[:, :c], *window, needs=("x",))[0]
             assert_close(gx, want[:, :c], 20)
@@ -281,13 +284,14 @@ def test_every_tile_of_the_input_gradient(dtype, order, kernel, stride):
 @each_order
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (3, 2)])
 def test_every_tile_of_the_weight_gradient(dtype, order, kernel, dilation):
-    x = random(2, CHANNELS[-1], 3, 2 + dilation * (kernel - 1), dtype=dtype)
-    weight = random(CHANNELS[-1], CHANNELS[-1], 2, kernel, dtype=dtype, seed=1)
-    grad = random(2, CHANNELS[-1], 2, 2, dtype=dtype, seed=2)
+    x = random(2, CHANNELS, 3, 2 + dilation * (kernel - 1), dtype=dtype)
+    weight = random(CHANNELS, CHANNELS, 2, kernel, dtype=dtype, seed=1)
+    grad = random(2, CHANNELS, 2, 2, dtype=dtype, seed=2)
     _, want, want_bias = oracle.conv2d_backward(grad, x, weight, 1, 0, (1, dilation))
-    sizes = {(filters, c) for filters in CHANNELS for c in (1, 5, 17)}
-    sizes |= {(filters, c) for filters in (2, 13) for c in CHANNELS}
-    for filters, c in sizes:
+    many = sizes(CHANNELS, dtype)
+    pairs = {(filters, c) for filters in many for c in (1, 5, 17)}
+    pairs |= {(filters, c) for filters in (2, 13) for c in many}
+    for filters, c in pairs:
         _, gw, gb = guarded(
             conv2d_backward,
             ORDERS[order](grad[:, :filters]),
@@ -315,8 +319,9 @@ def test_every_number_of_values_in_a_window(dtype):
 def test_every_tile_of_a_linear_layer(dtype, transposed):
     """It is a 1x1 convolution over a row of N pixels."""
     everything = [random(*shape, dtype=dtype) for shape in [(30, 67), (67, 67), (67,), (30, 67)]]
-    for n, k, d in [(n, k, 7) for n in POSITIONS for k in (3, *CHANNELS[::5])] + [
-        (3, k, d) for k in (2, 40) for d in CHANNELS
+    many = sizes(CHANNELS, dtype)
+    for n, k, d in [(n, k, 7) for n in sizes(POSITIONS, dtype) for k in (3, *many[::5])] + [
+        (3, k, d) for k in (2, 40) for d in many
     ]:
         x, weight, bias, grad = (
             array[tuple(map(slice, shape))].copy("F" if transposed else "C")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnfast.functional import conv2d, conv2d_backward
+from cnnfast.functional import conv2d, conv2d_backward, explain_conv2d
 from tests import oracle
 from tests.helpers import channels_last, guarded, using_threads, with_gaps
 
@@ -52,6 +52,14 @@ def test_blocks_of_rows_and_parts_of_the_batch():
     check((1, 1, 300, 200), (2, 1, 5, 5), (1, 2), "contiguous")
     check((37, 1, 12, 12), (2, 1, 5, 5), (1, 2), "channels_last")
     check((0, 1, 12, 12), (2, 1, 5, 5), (1, 2), "contiguous")
+    check((2, 1, 300, 200), (2, 1, 3, 3), ((40, 1), 2), "contiguous")
+
+
+def test_strides_over_most_of_an_image_take_no_memory_for_it():
+    x = np.broadcast_to(np.float32(1), (1, 1, 3000, 3000))
+    passes = explain_conv2d(x, np.ones((1, 1, 2, 2), np.float32), stride=2900)
+    assert passes.weight_gradient.kernel == "few channels"
+    assert passes.weight_gradient.workspace_bytes < 1 << 20
 
 
 def test_the_same_bits_on_any_number_of_threads():

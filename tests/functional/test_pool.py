@@ -37,11 +37,12 @@ from tests.helpers import (
     is_channels_last,
     numerical_gradient,
     random,
+    sizes,
     using_isa,
     using_threads,
 )
 
-COUNTS = range(1, 68)  # windows in a row, or channels: beyond twice the longest vector
+COUNTS = 67  # windows in a row, or channels: beyond four times the longest vector
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 each_isa = pytest.mark.usefixtures("isa")
@@ -150,7 +151,7 @@ def test_every_number_of_windows_at_a_time(kernel, stride, dtype, order):
     everything = integers(1, 67, 3, 5, dtype=dtype)
     if order == "contiguous":
         everything = integers(1, 2, 3, 67 * stride + 3, dtype=dtype)
-    for count in COUNTS:
+    for count in sizes(COUNTS, dtype):
         if order == "contiguous":
             x = everything[..., : (count - 1) * stride + oracle.two(kernel)[1]]
         else:
@@ -179,7 +180,7 @@ def with_infinities(x):
 def test_every_length_of_run_of_the_usual_windows(window, order, dtype):
     """Of windows in a row, with an odd column or two left over, or of channels."""
     _, stride, padding = window
-    for count in range(1, 36):
+    for count in sizes(35, dtype):
         if order == "contiguous":
             size = (1, 2, 7, max(count * stride + 1 - padding, 3) + count % 2)
         else:
@@ -394,7 +395,7 @@ def test_every_number_of_windows_averaged_at_a_time(stride, dtype, order):
     everything = random(1, 67, 3, 5, dtype=dtype)
     if order == "contiguous":
         everything = random(1, 2, 3, 67 * stride + 3, dtype=dtype)
-    for count in COUNTS:
+    for count in sizes(COUNTS, dtype):
         if order == "contiguous":
             x = everything[..., : (count - 1) * stride + 3]
         else:
@@ -502,7 +503,7 @@ def test_global_pools(shape, layout, dtype):
 @each_order
 def test_global_pools_of_every_size(order, dtype):
     """Of planes in C order, of channels in channels-last memory."""
-    for count in range(1, 76):
+    for count in sizes(75, dtype):
         shape = (1, count % 6 + 1, 1, count) if order == "contiguous" else (2, count, 2, 3)
         size = shape[2:]
         for x in (integers(*shape, dtype=dtype), with_infinities(integers(*shape, dtype=dtype))):

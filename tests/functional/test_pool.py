@@ -1,4 +1,4 @@
-"""Pooling and its gradients against the oracle, with its rules for ties, NaN and padding."""
+"""Pools of every kind: what they have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from cnnfast.functional import (
     avg_pool2d,
     avg_pool2d_backward,
     global_avg_pool2d,
-    global_avg_pool2d_backward,
     global_max_pool2d,
     global_max_pool2d_backward,
     lp_pool2d,
@@ -24,17 +23,21 @@ from cnnfast.functional import (
 )
 from cnnfast.functional.max_pool import max_pool2d_routed
 from tests import oracle
+from tests.functional.pools import (
+    check_avg_pool,
+    check_max_pool,
+    each_dtype,
+    each_isa,
+    each_order,
+    with_infinities,
+)
 from tests.helpers import (
-    DENSE_CHANNELS_LAST,
     FLOATS,
     LAYOUTS,
     ORDERS,
-    assert_close,
     assert_same,
-    channels_last,
     guarded,
     integers,
-    is_channels_last,
     numerical_gradient,
     random,
     sizes,
@@ -42,135 +45,11 @@ from tests.helpers import (
     using_threads,
 )
 
-COUNTS = 67  # windows in a row, or channels: beyond four times the longest vector
-
 pytestmark = pytest.mark.usefixtures("one_thread")
-each_isa = pytest.mark.usefixtures("isa")
-each_order = pytest.mark.parametrize("order", ORDERS)
-each_dtype = pytest.mark.parametrize("dtype", FLOATS)
-
-# size, kernel, stride, padding, ceil_mode
-WINDOWS = [
-    ((1, 1), 1, None, 0, False),
-    ((6, 8), 2, None, 0, False),
-    ((7, 9), 2, None, 0, False),
-    ((7, 9), 2, None, 0, True),
-    ((7, 9), 3, 2, 0, False),
-    ((8, 10), 3, 2, 0, True),
-    ((8, 10), 3, 2, 1, False),
-    ((8, 9), 3, 2, 1, True),
-    ((7, 9), 3, 1, 1, False),
-    ((7, 9), (3, 2), (1, 3), (1, 0), True),
-    ((7, 9), (1, 4), (2, 1), (0, 2), False),
-    ((7, 9), (5, 1), (1, 2), (2, 0), True),
-    ((7, 9), 2, 5, 1, False),  # pixels that no window sees
-    ((7, 9), 2, 5, 1, True),
-    ((3, 3), 2, 2, 1, True),  # a third window would start in the padding at the end: torch#71549
-    ((6, 7), 4, 2, ((2, 0), (1, 2)), False),
-    ((6, 7), 4, 3, ((0, 2), (2, 0)), True),
-    ((5, 6), (5, 6), None, 0, False),
-    ((5, 6), 3, 1, "same", False),
-    ((5, 6), (4, 2), 1, "same", False),
-    ((5, 6), 3, 2, "valid", False),
-    ((5, 7), 4, 9, 2, True),
-]
-
-
-def oracle_padding(kernel, padding):
-    """The oracle does not know "same" and "valid"."""
-    if padding == "valid":
-        return 0
-    if padding == "same":
-        return tuple(((k - 1) // 2, k // 2) for k in oracle.two(kernel))
-    return padding
-
-
-# ---------------------------------------------------------------------------- max
-
-
-def check_max_pool(
-    x, layout, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, grad_layout=None
-):
-    """Max pooling in all its forms: plain, with indices, and with one byte for each output."""
-    window = (kernel, stride, padding, dilation, ceil_mode)
-    pads = oracle_padding(kernel, padding)
-    y, indices = oracle.max_pool2d(x, kernel, stride, pads, dilation, ceil_mode)
-    stored = LAYOUTS[layout](x)
-    plain = guarded(max_pool2d, stored, *window)
-    assert plain.dtype == x.dtype
-    assert_same(plain, y)
-    indexed, found = guarded(max_pool2d, stored, *window, return_indices=True)
-    assert_same(indexed, y)
-    assert found.dtype == np.int64
-    assert_same(found, indices)
-    routed, route = guarded(max_pool2d_routed, stored, *window, strict=False)
-    assert_same(routed, y)
-
-    # Whole numbers, whose sums are exact: a gradient that goes astray is never a rounding error.
-    whole = integers(*y.shape, dtype=x.dtype, seed=7)
-    grad = LAYOUTS[grad_layout or layout](whole)
-    want = oracle.max_pool2d_backward(whole, indices, x.shape)
-    for gx in (guarded(max_pool2d_backward, grad, found, x.shape), guarded(route, grad)):
-        assert gx.dtype == x.dtype
-        assert_same(gx, want)
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize(("size", "kernel", "stride", "padding", "ceil_mode"), WINDOWS)
-def test_every_kind_of_max_pool(size, kernel, stride, padding, ceil_mode, dtype, order):
-    window = (kernel, stride, padding, 1, ceil_mode)
-    check_max_pool(random(2, 5, *size, dtype=dtype), order, *window)
-    check_max_pool(integers(2, 5, *size, dtype=dtype), order, *window)  # ties
-
-
-@each_dtype
-@each_order
-@pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "dilation", "ceil_mode"),
-    [
-        (2, 1, 0, 2, False),
-        (3, 2, 1, 2, True),
-        ((2, 3), 1, (1, 2), (3, 2), False),
-        ((3, 2), (4, 2), (2, 1), (2, 4), True),
-    ],
-)
-def test_dilated_max_pool(kernel, stride, padding, dilation, ceil_mode, dtype, order):
-    x = integers(2, 5, 9, 10, dtype=dtype)
-    check_max_pool(x, order, kernel, stride, padding, dilation, ceil_mode)
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize("kernel", [1, (1, 2), (2, 3)])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-def test_every_number_of_windows_at_a_time(kernel, stride, dtype, order):
-    """In a row of windows in C order, in the channels of one window in channels-last."""
-    everything = integers(1, 67, 3, 5, dtype=dtype)
-    if order == "contiguous":
-        everything = integers(1, 2, 3, 67 * stride + 3, dtype=dtype)
-    for count in sizes(COUNTS, dtype):
-        if order == "contiguous":
-            x = everything[..., : (count - 1) * stride + oracle.two(kernel)[1]]
-        else:
-            x = everything[:, :count]
-        check_max_pool(x, order, kernel, stride)
 
 
 # kernel, stride, padding of the windows that have kernels of their own
 USUAL_WINDOWS = [(2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 1, 1)]
-
-
-def with_infinities(x):
-    """`x` with whole windows of -inf, where only the order of the taps decides, and some NaN."""
-    x = x.copy()
-    rng = np.random.default_rng(1)
-    low = rng.random(x.shape) < 0.7
-    x[low] = -np.inf
-    x[rng.random(x.shape) < 0.02] = np.nan
-    return x
 
 
 @each_isa
@@ -222,308 +101,6 @@ def test_pools_are_the_same_for_any_number_of_threads(batch, channels, order):
     for other in results[1:]:
         for got, want in zip(other, results[0], strict=True):
             assert got.tobytes() == want.tobytes()
-
-
-@each_order
-@pytest.mark.parametrize("threads", [1, 3])
-def test_indices_outside_are_counted(threads, order):
-    x = ORDERS[order](random(2, 40, 40, 41, dtype=np.float32))
-    y, indices = max_pool2d(x, 2, return_indices=True)
-    indices[1, 3, 5, 7], indices[0, 39, 0, 0], indices[1, 0, 19, 19] = 1640, -1, -(2**63)
-    with using_threads(threads), pytest.raises(ValueError, match="3 of the indices"):
-        max_pool2d_backward(y, indices, x.shape)
-
-
-@each_order
-@pytest.mark.parametrize("size", range(1, 21))
-def test_every_number_of_rows_in_a_band(size, order):
-    x = integers(1, 3, size, 6, dtype=np.float32)
-    check_max_pool(x, order, 1, 2)
-    if size > 1:
-        check_max_pool(x, order, (2, 3), 1, 1)
-    if size > 2:
-        check_max_pool(x, order, (3, 2), 2, (1, 0), 1, True)
-
-
-@each_isa
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(2, 5, 7, 9), (2, 20, 4, 5), (2, 1, 6, 7), (3, 6, 1, 1)])
-def test_any_memory(shape, layout):
-    kernel = 1 if shape[2] == 1 else 2
-    x = integers(*shape, dtype=np.float32)
-    check_max_pool(x, layout, kernel, 1)
-    check_max_pool(x, "contiguous", kernel, 1, grad_layout=layout)
-    check_max_pool(x, "channels_last", kernel, 1, grad_layout=layout)
-
-    x = random(*shape)
-    y = guarded(avg_pool2d, LAYOUTS[layout](x), kernel)
-    assert_close(y, oracle.avg_pool2d(x, kernel), 3)
-    grad = random(*y.shape)
-    gx = guarded(avg_pool2d_backward, LAYOUTS[layout](grad), LAYOUTS[layout](x), kernel)
-    assert_close(gx, oracle.avg_pool2d_backward(grad, x.shape, kernel), 3)
-
-
-@each_order
-def test_windows_of_more_taps_than_a_byte_can_number(order):
-    for kernel in (16, (15, 17), (16, 17), (257, 1), 40):
-        rows, columns = oracle.two(kernel)
-        x = integers(2, 3, rows + 4, columns + 5, dtype=np.float32)
-        check_max_pool(x, order, kernel, 2, (rows // 2, columns // 2))
-    check_max_pool(integers(1, 2, 50, 51), order, 17, 3, 5, (3, 2), True)
-
-
-@each_order
-def test_max_pool_keeps_the_memory_order(order):
-    x = ORDERS[order](random(2, 3, 20, 20))
-    for kernel in (2, 17):
-        window = (kernel, 1, 0, 1, False)
-        y, indices = max_pool2d(x, *window, return_indices=True)
-        _, route = max_pool2d_routed(x, *window, strict=False)
-        results = [max_pool2d(x, *window), y, indices, max_pool2d_backward(y, indices, x.shape)]
-        results += [route(grad) for grad in (y, np.ascontiguousarray(y), channels_last(y))]
-        for result in results:
-            assert is_channels_last(result) == (order == "channels_last")
-            assert is_channels_last(result) or result.flags.c_contiguous
-
-
-def test_indices_of_any_integer_type_and_memory():
-    x = integers(2, 3, 8, 9, dtype=np.float32)
-    y, indices = max_pool2d(x, 3, 2, return_indices=True)
-    want = max_pool2d_backward(y, indices, x.shape)
-    for layout in LAYOUTS.values():
-        if layout is not LAYOUTS["real_part"]:
-            assert_same(guarded(max_pool2d_backward, y, layout(indices), x.shape), want)
-    for dtype in (np.int32, np.uint8, np.uint64, np.dtype(np.int64).newbyteorder()):
-        assert_same(guarded(max_pool2d_backward, y, indices.astype(dtype), x.shape), want)
-    one = np.broadcast_to(np.int64(70), y.shape)
-    gx = guarded(max_pool2d_backward, y, one, x.shape)
-    assert_same(gx.reshape(2, 3, -1)[:, :, 70], y.sum((2, 3)))
-    assert np.count_nonzero(gx) <= 6
-
-
-# ---------------------------------------------------------------------------- max: ties and NaN
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize("channels", [1, 3, 5, 21])
-def test_nan_and_ties(channels, dtype, order):
-    rng = np.random.default_rng(0)
-    values = np.array([np.nan, -np.nan, -np.inf, -np.inf, np.inf, -0.0, 0.0, 1, 1, -1], dtype)
-    for trial in range(6):
-        x = values[rng.integers(0, len(values) - trial, (2, channels, 7, 23))]
-        check_max_pool(x, order, 2, 1)
-        check_max_pool(x, order, 3, 2, 1)
-    check_max_pool(np.full((1, channels, 4, 30), -np.inf, dtype), order, 3, 1, 1)
-    check_max_pool(np.full((1, channels, 4, 30), np.nan, dtype), order, 3, 1, 1)
-
-
-@each_isa
-@each_order
-def test_the_first_maximum_and_the_first_nan_win(order):
-    def winner(*window: float) -> int:
-        x = np.zeros((1, 19, 2, 2 * 19))
-        x[:] = np.tile(np.array(window).reshape(2, 2), 19)
-        y, indices = max_pool2d(ORDERS[order](x), 2, return_indices=True)
-        assert len(set(np.unique(indices % 38 - 2 * np.arange(19) + indices // 38 * 2))) == 1
-        assert_same(y, np.full(y.shape, y.flat[0]))
-        return int(indices[0, 0, 0, 0] // 38 * 2 + indices[0, 0, 0, 0] % 38)
-
-    nan, inf = np.nan, np.inf
-    assert winner(1, 1, 1, 1) == 0
-    assert winner(0, 2, 2, 1) == 1
-    assert winner(-0.0, 0.0, 0.0, -0.0) == 0
-    assert winner(-inf, -inf, -inf, -inf) == 0
-    assert winner(-inf, -inf, 0, -inf) == 2
-    assert winner(inf, nan, inf, nan) == 1
-    assert winner(nan, nan, inf, nan) == 0
-    assert winner(1, 2, 3, nan) == 3
-
-
-def test_padding_never_wins():
-    x = np.full((1, 1, 3, 3), -np.inf)
-    x[0, 0, 1, 1] = -5
-    y, indices = max_pool2d(x, 2, 2, 1, return_indices=True)
-    assert y[0, 0].tolist() == [[-np.inf, -np.inf], [-np.inf, -5]]
-    assert indices[0, 0].tolist() == [[0, 1], [3, 4]]
-
-
-def test_gradient_of_windows_that_overlap_adds_up():
-    x = np.zeros((1, 1, 3, 3))
-    x[0, 0, 1, 1] = 1
-    _, indices = max_pool2d(x, 2, 1, return_indices=True)
-    grad = np.array([[[[1.0, 2.0], [4.0, 8.0]]]])
-    assert max_pool2d_backward(grad, indices, x.shape)[0, 0, 1, 1] == 15
-
-
-# ---------------------------------------------------------------------------- average
-
-
-def check_avg_pool(x, layout, *window, grad_layout=None):
-    kernel, stride, padding, *rest = window
-    window_of_oracle = (kernel, stride, oracle_padding(kernel, padding), *rest)
-    stored = LAYOUTS[layout](x)
-    y = guarded(avg_pool2d, stored, *window)
-    assert y.dtype == x.dtype
-    assert_close(y, oracle.avg_pool2d(x, *window_of_oracle), np.abs(x))
-    grad = random(*y.shape, dtype=x.dtype, seed=7)
-    gx = guarded(avg_pool2d_backward, LAYOUTS[grad_layout or layout](grad), stored, *window)
-    assert gx.dtype == x.dtype
-    assert is_channels_last(gx) == is_channels_last(stored)
-    want = oracle.avg_pool2d_backward(grad, x.shape, *window_of_oracle)
-    assert_close(gx, want, np.abs(grad))
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize(("size", "kernel", "stride", "padding", "ceil_mode"), WINDOWS)
-def test_every_kind_of_average_pool(size, kernel, stride, padding, ceil_mode, dtype, order):
-    x = random(2, 5, *size, dtype=dtype)
-    for rest in [(True,), (False,), (True, 3), (False, 3), (True, -2)]:
-        check_avg_pool(x, order, kernel, stride, padding, ceil_mode, *rest)
-    other = "contiguous" if order == "channels_last" else "channels_last"
-    check_avg_pool(x, order, kernel, stride, padding, ceil_mode, grad_layout=other)
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize("stride", [1, 2, 3])
-def test_every_number_of_windows_averaged_at_a_time(stride, dtype, order):
-    everything = random(1, 67, 3, 5, dtype=dtype)
-    if order == "contiguous":
-        everything = random(1, 2, 3, 67 * stride + 3, dtype=dtype)
-    for count in sizes(COUNTS, dtype):
-        if order == "contiguous":
-            x = everything[..., : (count - 1) * stride + 3]
-        else:
-            x = everything[:, :count]
-        check_avg_pool(x, order, (2, 3), stride, 0)
-
-
-@each_order
-@pytest.mark.parametrize("size", range(1, 21))
-def test_every_number_of_rows_averaged_in_a_band(size, order):
-    x = random(1, 3, size, 6, dtype=np.float32)
-    check_avg_pool(x, order, 1, 2, 0)
-    if size > 1:
-        check_avg_pool(x, order, (2, 3), 1, 1)
-
-
-def test_average_at_the_border():
-    x = np.array([[[[3.0, 6.0, 9.0]]]])
-    window = ((1, 3), 1, (0, 1))
-    assert avg_pool2d(x, *window).tolist() == [[[[3.0, 6.0, 5.0]]]]
-    assert avg_pool2d(x, *window, count_include_pad=False).tolist() == [[[[4.5, 6.0, 7.5]]]]
-    assert avg_pool2d(x, *window, divisor_override=1).tolist() == [[[[9.0, 18.0, 15.0]]]]
-    # What ceil_mode adds beyond the padding is never counted: onnx#4958.
-    assert avg_pool2d(x, (1, 2), 2, 0, ceil_mode=True).tolist() == [[[[4.5, 9.0]]]]
-
-
-# ---------------------------------------------------------------------------- Lp
-
-
-@each_isa
-@each_dtype
-@each_order
-@pytest.mark.parametrize("norm_type", [1, 1.5, 2, 2.0, 3, 4])
-@pytest.mark.parametrize(("kernel", "stride"), [(2, None), (3, 2), ((1, 3), (2, 1))])
-def test_lp_pool(kernel, stride, norm_type, dtype, order):
-    x = random(2, 5, 7, 9, dtype=dtype)
-    stored = ORDERS[order](x)
-    y = guarded(lp_pool2d, stored, norm_type, kernel, stride)
-    assert y.dtype == dtype
-    assert is_channels_last(y) == is_channels_last(stored)
-    want = oracle.lp_pool2d(x, norm_type, kernel, stride)
-    assert_close(y, want, 2 * want)
-    grad = random(*y.shape, dtype=dtype, seed=1)
-    gx = guarded(lp_pool2d_backward, ORDERS[order](grad), stored, norm_type, kernel, stride)
-    assert gx.dtype == dtype
-    assert is_channels_last(gx) == is_channels_last(stored)
-    want = oracle.lp_pool2d_backward(grad, x, norm_type, kernel, stride)
-    assert_close(gx, want, 10 * np.abs(grad))
-
-
-@each_dtype
-@pytest.mark.parametrize("norm_type", [1, 1.5, 2, 3])
-def test_lp_pool_is_a_norm(norm_type, dtype):
-    x = random(2, 3, 7, 8, dtype=dtype)
-    for ceil_mode in (False, True):
-        y = lp_pool2d(x, norm_type, 3, 2, ceil_mode)
-        powers = np.abs(x.astype(np.float64)) ** norm_type
-        sums = oracle.avg_pool2d(powers, 3, 2, 0, ceil_mode, divisor_override=1)
-        assert_close(y, sums ** (1 / norm_type), 10)
-        assert lp_pool2d_backward(y, x, norm_type, 3, 2, ceil_mode).shape == x.shape
-
-
-def test_lp_pool_of_zeros_has_no_gradient():
-    x = np.zeros((1, 1, 4, 4))
-    x[0, 0, 2, 2] = -3
-    for norm_type in (1, 1.5, 2, 3):
-        y = lp_pool2d(x, norm_type, 2)
-        assert y[0, 0].tolist() == [[0, 0], [0, pytest.approx(3)]]
-        gx = lp_pool2d_backward(np.ones_like(y), x, norm_type, 2)
-        assert gx[0, 0, 2, 2] == pytest.approx(-1)
-        assert np.count_nonzero(gx) == 1
-
-
-# ---------------------------------------------------------------------------- the whole image
-
-
-@each_dtype
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(2, 5, 7, 9), (1, 1, 1, 1), (3, 4, 1, 1), (0, 3, 4, 5)])
-def test_global_pools(shape, layout, dtype):
-    if 0 in shape and layout.startswith("misaligned"):
-        return
-    x = integers(*shape, dtype=dtype)
-    size, stored = shape[2:], LAYOUTS[layout](x)
-    y = guarded(global_avg_pool2d, stored)
-    assert y.dtype == dtype
-    assert_close(y, oracle.avg_pool2d(x, size), 5)
-    top = guarded(global_max_pool2d, stored)
-    assert top.dtype == dtype
-    want, indices = oracle.max_pool2d(x, size)
-    assert_same(top, want)
-
-    grad = random(*y.shape, dtype=dtype)
-    last = layout in DENSE_CHANNELS_LAST and shape == (2, 5, 7, 9)
-    gx = guarded(global_avg_pool2d_backward, grad, stored)
-    assert is_channels_last(gx) == last
-    assert_close(gx, oracle.avg_pool2d_backward(grad, x.shape, size), 2)
-    gx = guarded(global_max_pool2d_backward, grad, stored)
-    assert is_channels_last(gx) == last
-    assert_same(gx, oracle.max_pool2d_backward(grad, indices, x.shape))
-
-
-@each_isa
-@each_dtype
-@each_order
-def test_global_pools_of_every_size(order, dtype):
-    """Of planes in C order, of channels in channels-last memory."""
-    for count in sizes(75, dtype):
-        shape = (1, count % 6 + 1, 1, count) if order == "contiguous" else (2, count, 2, 3)
-        size = shape[2:]
-        for x in (integers(*shape, dtype=dtype), with_infinities(integers(*shape, dtype=dtype))):
-            stored = ORDERS[order](x)
-            want, indices = oracle.max_pool2d(x, size)
-            assert_same(guarded(global_max_pool2d, stored), want)
-            assert_same(guarded(max_pool2d, stored, size), want)
-            grad = integers(*want.shape, dtype=dtype, seed=2)
-            gx = guarded(global_max_pool2d_backward, grad, stored)
-            assert_same(gx, oracle.max_pool2d_backward(grad, indices, x.shape))
-        x = integers(*shape, dtype=dtype)
-        want = oracle.avg_pool2d(x, size)
-        assert_close(guarded(global_avg_pool2d, ORDERS[order](x)), want, np.abs(x))
-        check_avg_pool(x, order, size, None, 0)
-
-
-def test_global_max_and_nan():
-    x = np.array([[[[1.0, np.nan, np.nan, 3.0]]]])
-    assert np.isnan(global_max_pool2d(x)).all()
-    assert global_max_pool2d_backward(np.ones((1, 1, 1, 1)), x).ravel().tolist() == [0, 1, 0, 0]
 
 
 # ---------------------------------------------------------------------------- empty, broadcast

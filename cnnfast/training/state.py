@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cnnfast.nn import Module
+from cnnfast.nn.moment import named_generators
 from cnnfast.training.callbacks import Callback
 from cnnfast.training.history import History
 from cnnfast.training.loop import Progress
@@ -29,7 +27,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "scores": {column: history[column][-1] for column in history} if history.epochs else {},
         "history": history.rows(),
         "schedule": trainer.schedule.state_dict() if trainer.schedule is not None else {},
-        "generators": {name: g.bit_generator.state for name, g in _generators(trainer.model)},
+        "generators": {name: g.bit_generator.state for name, g in named_generators(trainer.model)},
         "train": _state_of_loader(trainer.train),
         "validation": _state_of_loader(trainer.validation),
         "callbacks": {
@@ -49,7 +47,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     for name, kind in _kinds(trainer).items():
         if state["kinds"][name] != kind:
             raise ValueError(f"its {name} is {state['kinds'][name]}, now it is {kind}")
-    generators = dict(_generators(trainer.model))
+    generators = dict(named_generators(trainer.model))
     if set(generators) != set(state["generators"]):
         raise ValueError("other layers have random generators")
     if trainer.schedule is not None:
@@ -73,13 +71,6 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
 def _kinds(trainer: Trainer) -> dict[str, str]:
     parts = {"optimizer": trainer.optimizer, "schedule": trainer.schedule}
     return {name: type(part).__name__ for name, part in parts.items()}
-
-
-def _generators(model: Module) -> Iterator[tuple[str, np.random.Generator]]:
-    for path, module in model.named_modules():
-        for name, value in vars(module).items():
-            if isinstance(value, np.random.Generator):
-                yield f"{path}.{name}", value
 
 
 def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:

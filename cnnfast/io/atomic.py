@@ -25,6 +25,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # Of a full disk it names no file, of a folder that is not there the temporary one.
+        if error.filename is None or os.fspath(error.filename) == os.fspath(temporary):
+            raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _flush_folder(path.parent)

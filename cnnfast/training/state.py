@@ -22,14 +22,15 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "step": trainer.step,
         "lr": trainer.lr,
         "progress": list(trainer.progress),
+        "learned": trainer.learned,
         "seconds": trainer.seconds,
         "stopped": trainer.stopped,
         "scores": {column: history[column][-1] for column in history} if history.epochs else {},
         "history": history.rows(),
         "schedule": trainer.schedule.state_dict() if trainer.schedule is not None else {},
         "generators": {name: g.bit_generator.state for name, g in named_generators(trainer.model)},
-        "train": _state_of_loader(trainer.train),
-        "validation": _state_of_loader(trainer.validation),
+        "train": state_of_loader(trainer.train),
+        "validation": trainer.validation_state,
         "callbacks": {
             name: state for name, c in _named(trainer.callbacks) if (state := c.state_dict())
         },
@@ -58,11 +59,13 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.step = int(state["step"])
     trainer.lr = float(state["lr"])
     trainer.progress = Progress(*state["progress"])
+    trainer.learned = bool(state["learned"])
     trainer.seconds = float(state["seconds"])
     trainer.stopped = str(state["stopped"])
-    if not _restore_loader(trainer.train, state["train"]):
+    if not _restore_loader(trainer.train, state["train"]) and not trainer.learned:
         trainer.passed_over = trainer.progress.batches
-    _restore_loader(trainer.validation, state["validation"])
+    trainer.validation_state = state["validation"]
+    _restore_loader(trainer.validation, trainer.validation_state)
     for name, callback in _named(trainer.callbacks):
         if name in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][name])
@@ -70,7 +73,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
 
 def _kinds(trainer: Trainer) -> dict[str, str]:
     parts = {"optimizer": trainer.optimizer, "schedule": trainer.schedule}
-    return {name: type(part).__name__ for name, part in parts.items()}
+    return {n: "none" if part is None else type(part).__name__ for n, part in parts.items()}
 
 
 def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
@@ -82,7 +85,8 @@ def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
         yield f"{kind} {seen[kind]}", callback
 
 
-def _state_of_loader(loader: Any) -> Any:
+def state_of_loader(loader: Any) -> Any:
+    """Give what a loader is to be remembered by; None if it knows nothing of the kind."""
     return loader.state_dict() if hasattr(loader, "state_dict") else None
 
 

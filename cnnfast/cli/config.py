@@ -15,15 +15,31 @@ from cnnfast.cli.settings import PARSE, Settings
 from cnnfast.io.atomic import replacing
 
 NAME = "config.toml"
+# What a checkpoint can only be used with.
+KEPT = ("model", "batch_size", "optimizer", "schedule", "seed")
 
 
 def resolve(options: argparse.Namespace) -> Settings:
-    """Give the settings of a command: as typed, else of ``--config``, else of the resumed run."""
+    """Give the settings of a command: as typed, else of ``--config``, else of the resumed run.
+
+    Raises
+    ------
+    CommandError
+        A file cannot be read, or a resumed run would have something that it cannot change.
+    """
     typed = {name: value for name, value in vars(options).items() if name in PARSE}
     saved = options.out / NAME
     earlier = read(saved) if options.resume and saved.exists() else {}
     given = read(options.config) if options.config is not None else {}
-    return Settings(**(earlier | given | typed))
+    settings = Settings(**(earlier | given | typed))
+    for name in KEPT:
+        now = getattr(settings, name)
+        if earlier.get(name, now) != now:
+            raise CommandError(
+                f"{name} is {now}, but a run that goes on keeps what it had, {earlier[name]}; take "
+                "another folder with --out"
+            )
+    return settings
 
 
 def read(path: Path) -> dict[str, Any]:

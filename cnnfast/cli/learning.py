@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,7 +108,7 @@ class Learning:
             schedule_every="epoch" if isinstance(schedule, ReduceLROnPlateau) else "step",
             clip_norm=settings.clip_norm,
             checkpoints=checkpoints,
-            callbacks=[*stopping, EpochLines(), *callbacks],
+            callbacks=[HighestRate(settings.lr), *stopping, EpochLines(), *callbacks],
             world=world,
         )
 
@@ -119,6 +120,27 @@ class Learning:
             raise CommandError(str(error), DIVERGED) from error
         except (ImportError, TypeError, ValueError) as error:
             raise CommandError(str(error)) from error
+
+
+class HighestRate(Callback):
+    """Gives a run that goes on the rate that was asked for, not the one of its checkpoint."""
+
+    def __init__(self, lr: float) -> None:
+        self._wanted = self._lr = lr
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        change = self._wanted / self._lr
+        trainer.optimizer.lr *= change
+        if isinstance(schedule := trainer.schedule, LRScheduler):
+            for part in (schedule, *getattr(schedule, "schedulers", ())):
+                part.base_lr *= change
+        self._lr = self._wanted
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lr": self._lr}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._lr = float(state["lr"])
 
 
 class EpochLines(Callback):
@@ -205,7 +227,7 @@ def _preparation(dataset: Data, settings: Settings) -> list[Transform]:
     found: list[Transform] = []
     if settings.normalize:
         found.append(Normalize(settings.mean or (), settings.std or ()))
-    elif getattr(dataset.train_images, "dtype", None) == np.uint8:
+    elif dataset.train_images.dtype == np.uint8:
         found.append(Normalize([0.0] * shape[1], [1.0] * shape[1]))
     if settings.model != LENET and min(shape[2:]) < SIDE:
         found.append(_frame)

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,24 @@ def test_a_corrupt_image(pictures, capsys):
     assert sorted(Path("run").rglob("*")) == before
 
 
+def test_a_corrupt_image_to_test_with(pictures, capsys):
+    arguments = ["--data", pictures, "--model", TINY, "--image-size", 8, "--epochs", 2]
+    assert train(*arguments, "--out", "whole") == 0
+    path = pictures / "test" / "light" / "0.png"
+    content = path.read_bytes()
+    path.write_bytes(content[:60])
+    capsys.readouterr()
+    assert train(*arguments, "--out", "run") == 2
+    assert error_line(capsys) == (
+        f"cnnfast: error: load_image: {path}: image file is truncated; "
+        "to go on: cnnfast train --resume --out run\n"
+    )
+    path.write_bytes(content)
+    assert train("--resume", "--out", "run") == 0
+    assert Path("run/pattern.npz").read_bytes() == Path("whole/pattern.npz").read_bytes()
+    assert History.load("run/history.csv")["step"].tolist() == [1, 2]
+
+
 def test_a_class_without_images(pictures, capsys):
     for path in (pictures / "test" / "dark").iterdir():
         path.unlink()
@@ -194,6 +213,51 @@ def test_labels_that_are_none(capsys):
         np.save(f"arrays/{part}_labels.npy", np.zeros(4))
     assert train("--data", "arrays") == 2
     assert "labels to train with are float64 (4,), must be integers" in error_line(capsys)
+
+
+def write_arrays(train_labels, test_labels=(0, 1, 2), dtype=np.uint8):
+    Path("arrays").mkdir(exist_ok=True)
+    for part, labels in (("train", train_labels), ("test", test_labels)):
+        np.save(f"arrays/{part}_images.npy", np.zeros((len(labels), 1, 8, 8), dtype))
+        np.save(f"arrays/{part}_labels.npy", np.array(labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (([1, 2, 3], [1]), "class 0 has no images to train with, but there are labels up to 3"),
+        (([0, 3, 1], [1]), "class 2 has no images to train with, but there are labels up to 3"),
+        (([0, 1, 1], [2]), "class 2 has no images to train with, but there are labels up to 2"),
+        (([0, 2**62], [0]), "class 1 has no images to train with, but there are labels up to 4611"),
+        (([0, 1, -1], [0]), "a label to train with is -1, must be at least 0"),
+    ],
+)
+def test_numbers_of_classes_without_images(labels, message, capsys):
+    write_arrays(*labels)
+    assert train("--data", "arrays", "--model", TINY) == 2
+    assert error_line(capsys).startswith(f"cnnfast: error: {message}")
+    assert not Path("cnnfast-train").exists()
+
+
+def test_images_to_test_with_need_not_be_of_all_classes(capsys):
+    write_arrays([0, 1, 2], [1, 1])
+    assert train("--data", "arrays", "--model", TINY, "--epochs", 1, "--out", "run") == 0
+    assert load_weights("run/pattern.npz")["fc1.bias"].shape == (3,)
+    write_arrays([7, 7], [2])
+    assert evaluate("run", "--data", "arrays") == 0
+    write_arrays([7, 7], [3])
+    assert evaluate("run", "--data", "arrays") == 2
+    assert "labels[0] is 3, but labels must lie in 0..2" in error_line(capsys)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16])
+def test_images_of_another_type(dtype, capsys):
+    write_arrays([0, 1, 2], dtype=dtype)
+    assert train("--data", "arrays", "--model", TINY) == 2
+    assert error_line(capsys) == (
+        f"cnnfast: error: images to train with are {np.dtype(dtype)} (3, 1, 8, 8), must be "
+        "(N, C, H, W) of uint8, float32 or float64\n"
+    )
 
 
 # ---------------------------------------------------------------------------- determinism, programs
@@ -256,6 +320,13 @@ def test_a_run_from_the_settings_of_another(folder, arguments):
     assert train("--config", "a/config.toml", "--seed", 1, "--out", "c") == 0
     assert config.read(Path("c/config.toml"))["seed"] == 1
     assert Path("a/lenet5.npz").read_bytes() != Path("c/lenet5.npz").read_bytes()
+
+
+def test_a_switch_turned_off(folder):
+    assert train("--data", folder, "--config", written("flip = true"), "--epochs", 1) == 0
+    assert config.read(Path("cnnfast-train/config.toml"))["flip"] is True
+    assert train("--resume", "--no-flip", "--epochs", 2) == 0
+    assert config.read(Path("cnnfast-train/config.toml"))["flip"] is False
 
 
 def rates(schedule, **settings):
@@ -430,6 +501,54 @@ def test_more_epochs(folder, capsys):
     assert config.read(Path("run/config.toml"))["epochs"] == 2
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ["--schedule", "linear"],
+        ["--schedule", "constant", "--warm-up", "1.5"],
+        ["--schedule", "step"],
+        ["--schedule", "one-cycle"],
+        ["--schedule", "plateau"],
+        ["--schedule", "constant"],
+    ],
+    ids=" ".join,
+)
+def test_another_rate_for_the_rest(folder, schedule):
+    common = ["--data", folder, "--epochs", 3, *schedule, "--lr", 0.04]
+    assert train(*common, "--out", "whole") == 0
+    expected = History.load("whole/history.csv")["lr"] * [1, 0.25, 0.25]
+
+    assert train(*common, "--out", "run") == 0
+    for path in Checkpoints("run/checkpoints").paths()[1:]:  # as if it had been stopped
+        shutil.rmtree(path)
+    assert train("--resume", "--lr", 0.01, "--out", "run") == 0
+    found = History.load("run/history.csv")["lr"]
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-12)
+    # It is kept when the run goes on once more.
+    shutil.rmtree(Checkpoints("run/checkpoints").paths()[-1])
+    assert train("--resume", "--out", "run") == 0
+    assert History.load("run/history.csv")["lr"].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", 1], "seed is 1, but a run that goes on keeps what it had, 0; take another "),
+        (["--batch-size", 9], "batch_size is 9, but a run that goes on keeps what it had, 64; "),
+        (["--model", "vgg11"], "model is vgg11, but a run that goes on keeps what it had, lenet5"),
+        (["--optimizer", "adam"], "optimizer is adam, but a run that goes on keeps what it had, "),
+        (["--schedule", "step"], "schedule is step, but a run that goes on keeps what it had, "),
+    ],
+)
+def test_what_a_run_keeps(folder, arguments, message, capsys):
+    assert train("--data", folder, "--epochs", 1, "--out", "run") == 0
+    settings = Path("run/config.toml").read_bytes()
+    capsys.readouterr()
+    assert train("--resume", "--out", "run", "--epochs", 2, *arguments) == 2
+    assert error_line(capsys).startswith(f"cnnfast: error: {message}")
+    assert Path("run/config.toml").read_bytes() == settings
+
+
 def test_resume_where_there_is_nothing_yet(folder, capsys):
     assert train("--data", folder, "--epochs", 1, "--resume", "--out", "run") == 0
     assert train("--resume", "--out", "other") == 2
@@ -460,12 +579,15 @@ def test_a_torn_checkpoint_is_reported(folder, capsys):
 
 def test_a_checkpoint_of_another_network(folder, capsys):
     assert train("--data", folder, "--epochs", 1, "--out", "run") == 0
-    assert train("--resume", "--out", "run", "--model", "cifar_resnet20", "--epochs", 2) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("cnnfast: error: Checkpoints.load: run")
-    assert "is a checkpoint of another network: " in err
-    assert "missing: bn1.weight" in err
-    assert config.read(Path("run/config.toml"))["model"] == "lenet5"
+    Path("run/config.toml").unlink()
+    other = ["--data", folder, "--model", "cifar_resnet20", "--epochs", 2]
+    assert train("--resume", "--out", "run", *other) == 2
+    assert re.fullmatch(
+        r"cnnfast: error: Checkpoints\.load: run\S+ is a checkpoint of another network: .*nothing "
+        r"was loaded; missing: \S+; missing: \S+; missing: \S+; and \d+ more\n",
+        error_line(capsys),
+    )
+    assert not Path("run/config.toml").exists()
 
 
 def test_a_full_disk(folder, monkeypatch, capsys):
@@ -532,6 +654,46 @@ def test_evaluate_the_best(trained, capsys):
     assert found["accuracy"] == trained["validation_accuracy"].max()
 
 
+def test_evaluate_a_run_that_goes_on(trained, ctrl_c, capsys):
+    ctrl_c.setattr(learning, "EpochLines", lambda: PressesCtrlC(14))
+    assert train("--resume", "--out", "run", "--epochs", 5) == 130
+    newest = load_weights(Checkpoints("run/checkpoints").paths()[-1] / "weights.safetensors")
+    assert newest["fc3.bias"].tolist() != load_weights("run/lenet5.npz")["fc3.bias"].tolist()
+    model = cnnfast.models.lenet5()
+    model.load_state_dict(newest)
+    images, labels = data.mnist(config.read(Path("run/config.toml"))["data"])[2:]
+    assert evaluate("run") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == accuracy(model, images, labels)
+
+
+def test_evaluate_what_is_torn(trained, capsys):
+    newest = Checkpoints("run/checkpoints").paths()[-1]
+    content = bytearray((newest / "weights.safetensors").read_bytes())
+    content[-5] ^= 64
+    (newest / "weights.safetensors").write_bytes(content)
+    capsys.readouterr()
+    assert evaluate("run", "--json") == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"cnnfast: warning: checkpoint {newest} is damaged: weights.")
+    assert json.loads(captured.out)["loss"] == pytest.approx(trained["validation_loss"][-2])
+    assert newest.exists()
+    for path in Checkpoints("run/checkpoints").paths():
+        (path / "weights.safetensors").unlink()
+    assert evaluate("run", "--best") == 2
+    assert re.search(r"error: checkpoint \S+ is damaged: weights", error_line(capsys))
+
+
+def test_evaluate_weights_alone(trained, capsys):
+    shutil.rmtree("run/checkpoints")
+    assert evaluate("run", "--json") == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["loss"] == pytest.approx(trained["validation_loss"][-1])
+    content = Path("run/lenet5.npz").read_bytes()
+    Path("run/lenet5.npz").write_bytes(content[:1000])
+    assert evaluate("run") == 2
+    assert "lenet5.npz" in error_line(capsys)
+
+
 def test_evaluate_on_other_images(trained, folder, tmp_path, capsys):
     assert evaluate("run", "--data", Path(data.__file__).with_name("digits"), "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 1000
@@ -550,10 +712,6 @@ def test_evaluate_what_is_no_run(trained, capsys):
     assert error_line(capsys) == (
         "cnnfast: error: nowhere is no folder that cnnfast train wrote: no config.toml\n"
     )
-    content = Path("run/lenet5.npz").read_bytes()
-    Path("run/lenet5.npz").write_bytes(content[:1000])
-    assert evaluate("run") == 2
-    assert "lenet5.npz" in error_line(capsys)
 
 
 # ---------------------------------------------------------------------------- report

@@ -505,7 +505,7 @@ def test_more_epochs(folder, capsys):
     "schedule",
     [
         ["--schedule", "linear"],
-        ["--schedule", "constant", "--warm-up", "1.5"],
+        ["--schedule", "cosine", "--warm-up", "1.5"],
         ["--schedule", "step"],
         ["--schedule", "one-cycle"],
         ["--schedule", "plateau"],

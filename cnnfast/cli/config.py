@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cnnfast.cli import CommandError
@@ -50,15 +53,22 @@ def read(path: Path) -> dict[str, Any]:
     CommandError
         It is none, or has a key that is no setting, or a value that a setting cannot have.
     """
+    library = _library()
     try:
-        import tomllib
-    except ImportError as error:
-        raise CommandError(f"{path}: settings in files need Python 3.11 or newer") from error
-    try:
-        values = tomllib.loads(path.read_text())
+        values = library.loads(path.read_text())
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from error
     return {key: _checked(path, key, value) for key, value in values.items()}
+
+
+def _library() -> ModuleType:
+    for name in ("tomllib", "tomli"):  # the same, in Python since 3.11 and for those before
+        with suppress(ImportError):
+            return importlib.import_module(name)
+    raise CommandError(
+        "settings in files need the library tomli, for this Python: "
+        'python -m pip install "cnnfast[toml]"'
+    )
 
 
 def _checked(path: Path, key: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ from cnnfast.cli.datasets import Data, dataset, mean_and_std
 from cnnfast.cli.learning import Learning, checkpoints_of, percent, weights_name
 from cnnfast.cli.settings import Settings
 from cnnfast.io import save_weights
-from cnnfast.io.atomic import replacing
+from cnnfast.io.atomic import remove_remains, replacing
 from cnnfast.training import Callback, Checkpoints, Trainer
 from cnnfast.training.ranks import is_first
 
@@ -29,7 +30,10 @@ class _RunFiles(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
-        config.write(self.settings, self.out / config.NAME)
+        remove_remains(self.out)
+        # So that the run goes on wherever the command is given.
+        data = os.path.abspath(str(self.settings.data))
+        config.write(replace(self.settings, data=data), self.out / config.NAME)
         with replacing(self.out / CLASSES) as file:
             file.write("".join(f"{name}\n" for name in self.classes).encode())
 

@@ -62,7 +62,7 @@ def remove_folder(path: Path) -> None:
 
 def remove_remains(folder: Path) -> None:
     """Remove what the functions above left unfinished in a folder when they were killed."""
-    for remains in folder.glob(".*.tmp"):
+    for remains in folder.glob(f".*.{'[0-9a-f]' * 8}.tmp"):
         if remains.is_dir():
             shutil.rmtree(remains, ignore_errors=True)
         else:

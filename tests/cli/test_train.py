@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from PIL import Image
 
 import cnnfast
 from cnnfast import data
-from cnnfast.cli import config, learning, main
+from cnnfast.cli import CommandError, config, learning, main
 from cnnfast.cli.settings import Settings
 from cnnfast.io import load_weights
 from cnnfast.training import Callback, Checkpoints, History
@@ -364,6 +365,17 @@ def test_a_file_of_settings_goes_both_ways():
     assert Settings(**config.read(Path("run.toml"))) == settings
 
 
+def test_settings_with_a_python_that_reads_no_toml(monkeypatch):
+    text = written("epochs = 3")
+    library = SimpleNamespace(loads={"epochs = 3": {"epochs": 3}}.get)
+    monkeypatch.setitem(sys.modules, "tomli", library)
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert config.read(text) == {"epochs": 3}
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    with pytest.raises(CommandError, match=r"settings in files need the library tomli.*\[toml\]"):
+        config.read(text)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -499,6 +511,18 @@ def test_more_epochs(folder, capsys):
         "epoch 2/2",
     ]
     assert config.read(Path("run/config.toml"))["epochs"] == 2
+
+
+def test_a_run_goes_on_from_anywhere(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, "images")
+    assert train("--data", "images", "--epochs", 1, "--out", "run") == 0
+    Path("run/.history.csv.0123abcd.tmp").touch()  # of a process that was killed
+    Path("run/.mine.tmp").touch()
+    monkeypatch.chdir("run")
+    assert train("--resume", "--out", ".", "--epochs", 2) == 0
+    assert [path.name for path in Path().glob(".*")] == [".mine.tmp"]
+    monkeypatch.chdir(folder)
+    assert evaluate(tmp_path / "run") == 0
 
 
 @pytest.mark.parametrize(

@@ -206,12 +206,12 @@ def test_no_best_without_validation(tmp_path):
 
 
 def test_remains_of_a_killed_process_are_removed(tmp_path):
-    (tmp_path / ".epoch-0001-step-00000001.abcd.tmp").mkdir()
-    (tmp_path / ".epoch-0001-step-00000001.abcd.tmp" / "weights.safetensors").touch()
-    (tmp_path / ".history.csv.1234.tmp").touch()
-    (tmp_path / "mine.txt").touch()
+    (tmp_path / ".epoch-0001-step-00000001.0123abcd.tmp").mkdir()
+    (tmp_path / ".epoch-0001-step-00000001.0123abcd.tmp" / "weights.safetensors").touch()
+    (tmp_path / ".history.csv.01234567.tmp").touch()
+    (tmp_path / ".mine.tmp").touch()
     run(tmp_path)
-    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith("epoch")] == ["mine.txt"]
+    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith("epoch")] == [".mine.tmp"]
 
 
 # ---------------------------------------------------------------------------- trouble

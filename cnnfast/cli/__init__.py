@@ -16,9 +16,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from cnnfast.cli.arguments import parser
+
+SHOWN = 3  # of the many things that may be wrong with a file
 
 
 class CommandError(Exception):
@@ -47,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         importlib.import_module(f"cnnfast.cli.{options.command}").run(options)
         sys.stdout.flush()
     except CommandError as error:
-        return _fail(error.code, f"error: {error}")
+        return _fail(error.code, f"error: {_in_one_line(str(error))}")
     except BrokenPipeError:  # `cnnfast train ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -58,12 +63,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Print warnings as this command's, each time, and without where in the code they arose."""
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        print(f"cnnfast: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _fail(code: int, message: str) -> int:
     from cnnfast.cli import ranks
 
     print(f"cnnfast: {message}", file=sys.stderr)
     ranks.end(code)
     return code
+
+
+def _in_one_line(text: str) -> str:
+    """Put lines one after the other: the first and, of what follows, the first few."""
+    first, *lines = [line.strip() for line in text.splitlines()] or [""]
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "; ".join([first, *lines[:SHOWN], *more])
 
 
 def _in_words(error: OSError) -> str:

@@ -68,7 +68,7 @@ def _preparation(dataset: Data, settings: Settings) -> list[Transform]:
     found: list[Transform] = []
     if settings.normalize:
         found.append(Normalize(settings.mean or (), settings.std or ()))
-    elif getattr(dataset.train_images, "dtype", None) == np.uint8:
+    elif dataset.train_images.dtype == np.uint8:
         found.append(Normalize([0.0] * shape[1], [1.0] * shape[1]))
     if settings.model != LENET and min(shape[2:]) < SIDE:
         found.append(_frame)

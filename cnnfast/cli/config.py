@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cnnfast.cli import CommandError
@@ -15,15 +18,31 @@ from cnnfast.cli.settings import PARSE, Settings
 from cnnfast.io.atomic import replacing
 
 NAME = "config.toml"
+# What a checkpoint can only be used with.
+KEPT = ("model", "batch_size", "optimizer", "schedule", "seed")
 
 
 def resolve(options: argparse.Namespace) -> Settings:
-    """Give the settings of a command: as typed, else of ``--config``, else of the resumed run."""
+    """Give the settings of a command: as typed, else of ``--config``, else of the resumed run.
+
+    Raises
+    ------
+    CommandError
+        A file cannot be read, or a resumed run would have something that it cannot change.
+    """
     typed = {name: value for name, value in vars(options).items() if name in PARSE}
     saved = options.out / NAME
     earlier = read(saved) if options.resume and saved.exists() else {}
     given = read(options.config) if options.config is not None else {}
-    return Settings(**(earlier | given | typed))
+    settings = Settings(**(earlier | given | typed))
+    for name in KEPT:
+        now = getattr(settings, name)
+        if earlier.get(name, now) != now:
+            raise CommandError(
+                f"{name} is {now}, but a run that goes on keeps what it had, {earlier[name]}; take "
+                "another folder with --out"
+            )
+    return settings
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -34,15 +53,22 @@ def read(path: Path) -> dict[str, Any]:
     CommandError
         It is none, or has a key that is no setting, or a value that a setting cannot have.
     """
+    library = _library()
     try:
-        import tomllib
-    except ImportError as error:
-        raise CommandError(f"{path}: settings in files need Python 3.11 or newer") from error
-    try:
-        values = tomllib.loads(path.read_text())
+        values = library.loads(path.read_text())
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from error
     return {key: _checked(path, key, value) for key, value in values.items()}
+
+
+def _library() -> ModuleType:
+    for name in ("tomllib", "tomli"):  # the same, in Python since 3.11 and for those before
+        with suppress(ImportError):
+            return importlib.import_module(name)
+    raise CommandError(
+        "settings in files need the library tomli, for this Python: "
+        'python -m pip install "cnnfast[toml]"'
+    )
 
 
 def _checked(path: Path, key: str, value: Any) -> Any:

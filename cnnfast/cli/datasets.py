@@ -11,7 +11,6 @@ from cnnfast import data
 from cnnfast.cli import CommandError
 from cnnfast.cli.networks import usual_side
 from cnnfast.cli.settings import KINDS, Settings
-from cnnfast.data.loader import Images
 
 # By a file or folder that only such a set has.
 _SIGNS = {
@@ -28,20 +27,16 @@ _SAMPLE = 1_000  # images that mean and standard deviation are taken of
 class Data(NamedTuple):
     """Images (N, C, H, W), labels (N,) of int64, and names of the classes, if only numbers."""
 
-    train_images: Images
+    train_images: np.ndarray | data.ImageFiles
     train_labels: np.ndarray
-    test_images: Images
+    test_images: np.ndarray | data.ImageFiles
     test_labels: np.ndarray
     classes: tuple[str, ...]
 
     @classmethod
     def of(cls, arrays: data.Dataset, classes: tuple[str, ...] | None = None) -> Data:
         """Number the classes of a data set that has no names for them, if there are none yet."""
-        if classes is None:
-            labels = (arrays.train_labels, arrays.test_labels)
-            count = max((int(part.max()) for part in labels if part.size), default=0) + 1
-            classes = tuple(map(str, range(count)))
-        return cls(*arrays, classes)
+        return cls(*arrays, classes or _numbered(arrays.train_labels, arrays.test_labels))
 
 
 def dataset(settings: Settings, classes: tuple[str, ...] | None = None) -> Data:
@@ -50,7 +45,7 @@ def dataset(settings: Settings, classes: tuple[str, ...] | None = None) -> Data:
     Raises
     ------
     CommandError
-        There is none, or none of that kind, or it is damaged.
+        There is none, or none of that kind, or it is damaged, or a class has no images.
     """
     if settings.data is None:
         raise CommandError("train needs --data, the folder with the images")
@@ -58,15 +53,15 @@ def dataset(settings: Settings, classes: tuple[str, ...] | None = None) -> Data:
     kind = settings.kind or _kind_of(root)
     try:
         if kind == "images":
-            read = _image_folders(root, settings, classes)
-        else:
-            read = Data.of(getattr(data, kind)(root), classes)
+            return _image_folders(root, settings, classes)
+        return Data.of(_checked(getattr(data, kind)(root)), classes)
     except (ImportError, ValueError) as error:
         raise CommandError(str(error)) from error
-    return _checked(read)
 
 
-def mean_and_std(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def mean_and_std(
+    images: np.ndarray | data.ImageFiles,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Give mean and standard deviation of each channel, over evenly spaced images."""
     count = min(len(images), _SAMPLE)
     sample = images[np.linspace(0, len(images) - 1, count).astype(int)]
@@ -103,21 +98,38 @@ def _image_folders(root: Path, settings: Settings, classes: tuple[str, ...] | No
     return Data(train.images, train.labels, test.images, test.labels, train.classes)
 
 
-def _checked(read: Data) -> Data:
+def _checked(read: data.Dataset) -> data.Dataset:
+    """Check that these are images and labels; give all labels as int64."""
     for part, images, labels in (
         ("train", read.train_images, read.train_labels),
         ("test", read.test_images, read.test_labels),
     ):
         if not len(images):
             raise CommandError(f"there are no images to {part} with")
-        if len(images.shape) != 4:
-            raise CommandError(f"images to {part} with are {images.shape}, must be (N, C, H, W)")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0:
+        if images.ndim != 4 or images.dtype not in (np.uint8, np.float32, np.float64):
             raise CommandError(
-                f"labels to {part} with are {labels.dtype} {labels.shape}, must be integers (N,) "
-                "of 0 or more"
+                f"images to {part} with are {images.dtype} {images.shape}, must be (N, C, H, W) of "
+                "uint8, float32 or float64"
             )
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise CommandError(
+                f"labels to {part} with are {labels.dtype} {labels.shape}, must be integers (N,)"
+            )
+        if labels.min() < 0:
+            raise CommandError(f"a label to {part} with is {labels.min()}, must be at least 0")
     return read._replace(
         train_labels=read.train_labels.astype(np.int64),
         test_labels=read.test_labels.astype(np.int64),
     )
+
+
+def _numbered(train_labels: np.ndarray, test_labels: np.ndarray) -> tuple[str, ...]:
+    """Name classes by their numbers, from 0, each of which must occur among `train_labels`."""
+    known = np.unique(train_labels)
+    missing = np.append(np.flatnonzero(known != np.arange(len(known))), len(known))[0]
+    most = max(known[-1], test_labels.max())
+    if missing <= most:
+        raise CommandError(
+            f"class {missing} has no images to train with, but there are labels up to {most}"
+        )
+    return tuple(map(str, range(len(known))))

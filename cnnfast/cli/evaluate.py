@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import cnnfast
-from cnnfast.cli import CommandError, config
+from cnnfast.cli import CommandError, config, warnings_in_words
 from cnnfast.cli.batches import test_loader
 from cnnfast.cli.datasets import dataset
 from cnnfast.cli.learning import fresh_network
@@ -61,15 +61,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _weights(run: Path, settings: Settings, best: bool) -> dict[str, np.ndarray]:
-    """Read the weights at the end of a run or, of one that has not ended, the newest ones."""
+    """Read the newest weights of a run, of its checkpoints if they are there, or the best ones."""
     checkpoints = checkpoints_of(run, settings)
-    path = weights_path(run, settings)
     try:
-        if best or not path.exists():
-            found = checkpoints.best() if best else next(reversed(checkpoints.paths()), None)
-            if found is None:
-                raise CommandError(f"{checkpoints.folder} has no checkpoint to take weights from")
+        with warnings_in_words():
+            found = checkpoints.best() if best else checkpoints.newest()
+        if found is not None:
             return weights_of(found)
-        return load_weights(path)
+        if best:
+            raise CommandError(f"{checkpoints.folder} has no checkpoint to take weights from")
+        return load_weights(weights_path(run, settings))
     except (ImportError, ValueError) as error:
         raise CommandError(str(error)) from error

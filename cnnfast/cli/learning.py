@@ -11,7 +11,7 @@ from cnnfast.cli import CommandError
 from cnnfast.cli.batches import test_loader, train_loader
 from cnnfast.cli.datasets import Data
 from cnnfast.cli.networks import is_pattern, maker
-from cnnfast.cli.optimizers import optimizer_of, schedule_of
+from cnnfast.cli.optimizers import HighestRate, optimizer_of, schedule_of
 from cnnfast.cli.settings import Settings
 from cnnfast.cli.text import clock, percent
 from cnnfast.data import DataLoader
@@ -78,7 +78,7 @@ class Learning:
             schedule_every="epoch" if isinstance(schedule, ReduceLROnPlateau) else "step",
             clip_norm=settings.clip_norm,
             checkpoints=checkpoints,
-            callbacks=[*stopping, EpochLines(), *callbacks],
+            callbacks=[HighestRate(settings.lr), *stopping, EpochLines(), *callbacks],
             world=world,
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cnnfast.cli import CommandError
 from cnnfast.cli.settings import Settings
 from cnnfast.nn import Module
@@ -17,6 +20,7 @@ from cnnfast.optim import (
     SequentialLR,
     StepLR,
 )
+from cnnfast.training import Callback, Trainer
 
 
 def optimizer_of(model: Module, settings: Settings) -> Optimizer:
@@ -61,3 +65,24 @@ def schedule_of(
         return after
     warm_up = LinearLR(optimizer, 1 / (rising + 1), 1.0, rising)
     return warm_up if after is None else SequentialLR(optimizer, [warm_up, after], [rising])
+
+
+class HighestRate(Callback):
+    """Gives a run that goes on the rate that was asked for, not the one of its checkpoint."""
+
+    def __init__(self, lr: float) -> None:
+        self._wanted = self._lr = lr
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        change = self._wanted / self._lr
+        trainer.optimizer.lr *= change
+        if isinstance(schedule := trainer.schedule, LRScheduler):
+            for part in (schedule, *getattr(schedule, "schedulers", ())):
+                part.base_lr *= change
+        self._lr = self._wanted
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lr": self._lr}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._lr = float(state["lr"])

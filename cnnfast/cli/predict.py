@@ -24,7 +24,6 @@ from cnnfast.training.bar import bar
 
 # torchvision's GoogLeNet learned from images scaled to [-1, 1].
 HALVES = (0.5, 0.5, 0.5)
-SHOWN = 3  # of the many names that may be wrong in a file
 
 
 class Input(NamedTuple):
@@ -61,9 +60,7 @@ def _errors_in_words() -> Iterator[None]:
     try:
         yield
     except (ImportError, NotImplementedError, TypeError, ValueError) as error:
-        first, *lines = [line.strip() for line in str(error).splitlines()] or [repr(error)]
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        raise CommandError("; ".join([first, *lines[:SHOWN], *more])) from error
+        raise CommandError(str(error) or repr(error)) from error
 
 
 # ---------------------------------------------------------------------------- networks

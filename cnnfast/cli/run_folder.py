@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cnnfast.cli import config
 from cnnfast.cli.networks import is_pattern
 from cnnfast.cli.settings import Settings
-from cnnfast.io.atomic import replacing
+from cnnfast.io.atomic import remove_remains, replacing
 from cnnfast.training import Callback, Checkpoints, Trainer
 
 CLASSES = "classes.txt"
@@ -43,7 +45,10 @@ class RunFiles(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
-        config.write(self.settings, self.out / config.NAME)
+        remove_remains(self.out)
+        # So that the run goes on wherever the command is given.
+        data = os.path.abspath(str(self.settings.data))
+        config.write(replace(self.settings, data=data), self.out / config.NAME)
         with replacing(self.out / CLASSES) as file:
             file.write("".join(f"{name}\n" for name in self.classes).encode())
 

@@ -65,8 +65,8 @@ class Settings:
         one_of(*SCHEDULES),
         "NAME",
         "how the rate goes on: linear and cosine fall to 0, step to a tenth after each third, "
-        "one-cycle rises first, plateau falls to a tenth when the test loss does not improve for 3 "
-        "epochs, constant stays",
+        "one-cycle rises first, plateau falls to a tenth when the test loss does not improve for "
+        "more than 3 epochs, constant stays",
     )
     warm_up: float = _setting(0.0, number(0), "EPOCHS", "how long the rate rises at first")
     label_smoothing: float = _setting(0.0, number(0, 1), "SHARE", "for the classes that are wrong")
@@ -87,7 +87,7 @@ class Settings:
         None, numbers, "X,X,X", "of the channels, for --normalize (default: of training images)"
     )
     shift: int = _setting(0, integer(0), "N", "move training images by up to N pixels")
-    flip: bool = _switch("mirror every second training image")
+    flip: bool = _switch("mirror half of the training images, others each time")
     cutout: int = _setting(0, integer(0), "N", "put a square of N pixels over training images")
     seed: int = _setting(
         0, integer(0), "N", "where first weights, order and augmentation come from"
@@ -124,7 +124,7 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         flag = f"--{f.name.replace('_', '-')}"
         options: dict[str, Any] = {"help": f.metadata["help"], "default": argparse.SUPPRESS}
         if f.metadata["parse"] is bool:
-            command.add_argument(flag, action="store_true", **options)
+            command.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
         else:
             command.add_argument(
                 flag, type=f.metadata["parse"], metavar=f.metadata["metavar"], **options

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
-import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TextIO
 
 import cnnfast
-from cnnfast.cli import CommandError, config, ranks
+from cnnfast.cli import CommandError, config, ranks, warnings_in_words
 from cnnfast.cli.datasets import Data, dataset, mean_and_std
 from cnnfast.cli.learning import Learning
 from cnnfast.cli.run_folder import RunFiles, checkpoints_of, weights_path
 from cnnfast.cli.settings import Settings
 from cnnfast.cli.text import percent
 from cnnfast.io import save_weights
+from cnnfast.training import Checkpoints
 from cnnfast.training.ranks import is_first
 
 
@@ -42,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         )
     callbacks = [RunFiles(out, settings, images.classes)] if is_first(world) else []
     learning = Learning(images, settings, checkpoints, callbacks, world)
-    _fit(learning, out, options.resume)
+    _fit(learning, checkpoints, out, options.resume)
     if is_first(world):
         _conclude(learning, images, settings, out)
 
@@ -57,31 +55,22 @@ def _conclude(learning: Learning, images: Data, settings: Settings, out: Path) -
     print(f"test accuracy {percent(learning.trainer.history['validation_accuracy'][-1])}")
 
 
-def _fit(learning: Learning, out: Path, resume: bool) -> None:
+def _fit(learning: Learning, checkpoints: Checkpoints, out: Path, resume: bool) -> None:
     again = f"cnnfast train --resume --out {shlex.quote(str(out))}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _show_warning
+    with warnings_in_words():
         try:
             learning.fit(resume)
         except KeyboardInterrupt as interrupt:
-            if learning.trainer.checkpoints is None or not learning.trainer.checkpoints.paths():
+            if not checkpoints.paths():
                 raise KeyboardInterrupt("nothing was saved") from None
             saved = ", ".join(map(str, interrupt.args)) or "since the last checkpoint"
             raise KeyboardInterrupt(f"{saved}; to go on: {again}") from None
+        except CommandError as error:
+            if learning.trainer.epoch and checkpoints.paths():  # it came as far as to learn
+                raise CommandError(f"{error}; to go on: {again}", error.code) from error
+            raise
     if learning.trainer.stopped:
         print(f"stopped: {learning.trainer.stopped}")
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"cnnfast: warning: {message}", file=sys.stderr)
 
 
 def _require_report() -> None:

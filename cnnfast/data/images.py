@@ -65,7 +65,7 @@ def load_image(path: str | os.PathLike[str], channels: int = 3) -> np.ndarray:
                 raise ValueError(f"its pixels are of mode {image.mode}, must have 8 bits a channel")
             upright = ImageOps.exif_transpose(image).convert(_MODES[channels])
         except Exception as error:  # of hostile bytes: SyntaxError, struct.error, OSError, ...
-            message = str(error).replace(repr(file), "it")
+            message = str(error).replace(f" {file!r}", "")
             raise ValueError(f"load_image: {path}: {message or type(error).__name__}") from error
     return np.array(upright).reshape(upright.height, upright.width, channels)
 

@@ -25,6 +25,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # Of a full disk it names no file, of a folder that is not there the temporary one.
+        if error.filename is None or os.fspath(error.filename) == os.fspath(temporary):
+            raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _flush_folder(path.parent)
@@ -57,7 +62,7 @@ def remove_folder(path: Path) -> None:
 
 def remove_remains(folder: Path) -> None:
     """Remove what the functions above left unfinished in a folder when they were killed."""
-    for remains in folder.glob(".*.tmp"):
+    for remains in folder.glob(f".*.{'[0-9a-f]' * 8}.tmp"):
         if remains.is_dir():
             shutil.rmtree(remains, ignore_errors=True)
         else:

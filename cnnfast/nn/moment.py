@@ -10,6 +10,16 @@ import numpy as np
 from cnnfast.nn.module import Module
 
 
+def named_generators(module: Module) -> Iterator[tuple[str, np.random.Generator]]:
+    """Go through the random generators of a module and all below, each once."""
+    seen: set[int] = set()
+    for path, owner in module.named_modules():
+        for name, value in vars(owner).items():
+            if isinstance(value, np.random.Generator) and id(value) not in seen:
+                seen.add(id(value))
+                yield f"{path}.{name}" if path else name, value
+
+
 class Moment:
     """The buffers and random generators of a module, as they are when this is made.
 
@@ -27,12 +37,11 @@ class Moment:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        owners = list(module.modules())
-        values = (value for m in owners for value in vars(m).values())
-        generators = {id(g): g for g in values if isinstance(g, np.random.Generator)}
-        self._generators = [(g, g.bit_generator.state) for g in generators.values()]
+        self._generators = [(g, g.bit_generator.state) for _, g in named_generators(module)]
         # Layers replace their buffers and do not write to them.
-        self._buffers = [(m, name, getattr(m, name)) for m in owners for name in m._buffers]
+        self._buffers = [
+            (m, name, getattr(m, name)) for m in module.modules() for name in m._buffers
+        ]
 
     def restore(self) -> None:
         """Go back to that moment."""

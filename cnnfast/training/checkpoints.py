@@ -134,36 +134,43 @@ class Checkpoints:
         self._prune()
         return path
 
-    def load(self, trainer: Trainer) -> Path | None:
-        """Bring a trainer to where the newest checkpoint was; give its path, None if none is there.
+    def newest(self) -> Path | None:
+        """Give the newest one that is whole, and report newer ones (as warnings); None if empty.
 
-        One that is damaged is reported (as a warning), put aside under another name, and the one
-        before it is used.
+        Raises
+        ------
+        ValueError
+            All are damaged.
+        """
+        damaged = []
+        for path in reversed(self.paths()):
+            damage = _damage(path)
+            if not damage:
+                return path
+            damaged.append(f"{path}: {damage}")
+            warnings.warn(
+                f"checkpoint {path} is damaged: {damage}; the one before it is used", stacklevel=2
+            )
+        if damaged:
+            raise ValueError("Checkpoints: every checkpoint is damaged\n  " + "\n  ".join(damaged))
+        return None
+
+    def load(self, trainer: Trainer) -> Path | None:
+        """Bring a trainer to where the `newest` checkpoint was; give its path, or None.
+
+        Damaged ones after it are put aside: their names then end in ``.damaged``.
 
         Raises
         ------
         ValueError
             All are damaged, or it is one of another network, optimizer, schedule or data set.
         """
-        damaged = []
-        for path in reversed(self.paths()):
-            damage = _damage(path)
-            if not damage:
-                self._load(trainer, path)
-                return path
-            aside = path.with_name(f"{path.name}.damaged")
-            os.replace(path, aside)
-            damaged.append(f"{aside}: {damage}")
-            warnings.warn(
-                f"checkpoint {path} is damaged: {damage}; it is now {aside.name}, and the one "
-                "before it is used",
-                stacklevel=2,
-            )
-        if damaged:
-            raise ValueError(
-                "Checkpoints.load: every checkpoint is damaged\n  " + "\n  ".join(damaged)
-            )
-        return None
+        path = self.newest()
+        if path is not None:
+            self._load(trainer, path)
+            for damaged in self.paths()[self.paths().index(path) + 1 :]:
+                os.replace(damaged, damaged.with_name(f"{damaged.name}.damaged"))
+        return path
 
     def _load(self, trainer: Trainer, path: Path) -> None:
         state = json.loads((path / _STATE).read_text())
@@ -197,7 +204,9 @@ class Checkpoints:
 
 
 def weights_of(checkpoint: Path) -> dict[str, np.ndarray]:
-    """Read the weights of a checkpoint."""
+    """Read the weights of a checkpoint; raise a ValueError if it is damaged."""
+    if damage := _damage(checkpoint):
+        raise ValueError(f"checkpoint {checkpoint} is damaged: {damage}")
     return _load_arrays(checkpoint, "weights")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cnnfast.nn import Module
+from cnnfast.nn.moment import named_generators
 from cnnfast.training.callbacks import Callback
 from cnnfast.training.history import History
 from cnnfast.training.loop import Progress
@@ -24,14 +22,15 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "step": trainer.step,
         "lr": trainer.lr,
         "progress": list(trainer.progress),
+        "learned": trainer.learned,
         "seconds": trainer.seconds,
         "stopped": trainer.stopped,
         "scores": {column: history[column][-1] for column in history} if history.epochs else {},
         "history": history.rows(),
         "schedule": trainer.schedule.state_dict() if trainer.schedule is not None else {},
-        "generators": {name: g.bit_generator.state for name, g in _generators(trainer.model)},
-        "train": _state_of_loader(trainer.train),
-        "validation": _state_of_loader(trainer.validation),
+        "generators": {name: g.bit_generator.state for name, g in named_generators(trainer.model)},
+        "train": state_of_loader(trainer.train),
+        "validation": trainer.validation_state,
         "callbacks": {
             name: state for name, c in _named(trainer.callbacks) if (state := c.state_dict())
         },
@@ -49,7 +48,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     for name, kind in _kinds(trainer).items():
         if state["kinds"][name] != kind:
             raise ValueError(f"its {name} is {state['kinds'][name]}, now it is {kind}")
-    generators = dict(_generators(trainer.model))
+    generators = dict(named_generators(trainer.model))
     if set(generators) != set(state["generators"]):
         raise ValueError("other layers have random generators")
     if trainer.schedule is not None:
@@ -60,11 +59,13 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.step = int(state["step"])
     trainer.lr = float(state["lr"])
     trainer.progress = Progress(*state["progress"])
+    trainer.learned = bool(state["learned"])
     trainer.seconds = float(state["seconds"])
     trainer.stopped = str(state["stopped"])
-    if not _restore_loader(trainer.train, state["train"]):
+    if not _restore_loader(trainer.train, state["train"]) and not trainer.learned:
         trainer.passed_over = trainer.progress.batches
-    _restore_loader(trainer.validation, state["validation"])
+    trainer.validation_state = state["validation"]
+    _restore_loader(trainer.validation, trainer.validation_state)
     for name, callback in _named(trainer.callbacks):
         if name in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][name])
@@ -72,14 +73,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
 
 def _kinds(trainer: Trainer) -> dict[str, str]:
     parts = {"optimizer": trainer.optimizer, "schedule": trainer.schedule}
-    return {name: type(part).__name__ for name, part in parts.items()}
-
-
-def _generators(model: Module) -> Iterator[tuple[str, np.random.Generator]]:
-    for path, module in model.named_modules():
-        for name, value in vars(module).items():
-            if isinstance(value, np.random.Generator):
-                yield f"{path}.{name}", value
+    return {n: "none" if part is None else type(part).__name__ for n, part in parts.items()}
 
 
 def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
@@ -91,7 +85,8 @@ def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
         yield f"{kind} {seen[kind]}", callback
 
 
-def _state_of_loader(loader: Any) -> Any:
+def state_of_loader(loader: Any) -> Any:
+    """Give what a loader is to be remembered by; None if it knows nothing of the kind."""
     return loader.state_dict() if hasattr(loader, "state_dict") else None
 
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cnnfast.nn import Module
+from cnnfast.nn.module import positive
 from cnnfast.optim import (
     LRScheduler,
     Optimizer,
@@ -26,7 +28,7 @@ from cnnfast.training.history import History
 from cnnfast.training.interruption import Interruption, deferred_interruption
 from cnnfast.training.loop import Batches, Criterion, Progress, train_epoch, validate
 from cnnfast.training.ranks import Ranks, any_of_all, is_first
-from cnnfast.training.state import restore, state_of
+from cnnfast.training.state import restore, state_of, state_of_loader
 
 
 class Trainer:
@@ -49,8 +51,8 @@ class Trainer:
     clip_norm, clip_value : float, optional
         Bounds for the gradients: see `optim.clip_grad_norm_`, `optim.clip_grad_value_`.
     checkpoints : Checkpoints, str or os.PathLike, optional
-        Where one is written after each epoch, and on ctrl-C; a folder is one with the usual
-        settings.
+        Where one is written after each epoch, on ctrl-C, and when a batch cannot be had (a damaged
+        file); a folder is one with the usual settings.
     callbacks : iterable of Callback
         Called in this order.
     progress : bool
@@ -73,6 +75,8 @@ class Trainer:
         Learning rate of the last one.
     progress : Progress
         Of the epoch under way.
+    learned : bool
+        Whether only the validation of that epoch is still to come.
     validated : Progress
         Of the last validation, which may be under way.
     seconds : float
@@ -120,6 +124,16 @@ class Trainer:
         progress: bool = True,
         world: Ranks | None = None,
     ) -> None:
+        if not isinstance(model, Module) or not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                "Trainer: model must be a Module and optimizer an Optimizer, got "
+                f"{type(model).__name__} and {type(optimizer).__name__}"
+            )
+        if {id(p) for p in model.parameters()}.isdisjoint(map(id, optimizer.params)):
+            raise ValueError("Trainer: optimizer has none of the parameters of model")
+        for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if bound is not None and not bound >= 0:
+                raise ValueError(f"Trainer: {name} must be at least 0, got {bound}")
         if schedule is not None and getattr(schedule, "optimizer", None) is not optimizer:
             raise ValueError("Trainer: schedule must be one of the optimizer")
         if schedule_every not in ("epoch", "step"):
@@ -152,12 +166,15 @@ class Trainer:
         self.epoch = self.epochs = self.step = 0
         self.lr = self.optimizer.lr
         self.progress = self.validated = Progress()
+        self.learned = False
         self.stopped = ""
         self.train: Batches = ()
         self.validation: Batches | None = None
         self.seconds = 0.0
         #: Batches that a loader which does not know where it was is to give again, for nothing.
         self.passed_over = 0
+        #: Of the validation batches, as they were before the validation under way.
+        self.validation_state: Any = None
 
     def fit(
         self,
@@ -196,13 +213,15 @@ class Trainer:
         KeyboardInterrupt
             ctrl-C was pressed: the step under way is complete, and there is a checkpoint of it. (A
             second ctrl-C does not wait for that.)
+        Exception
+            Whatever `train` or `validation` raises, when there is a checkpoint of the last step.
         OSError
             A checkpoint cannot be written; those before it are still there.
         """
-        if epochs < 1:
-            raise ValueError(f"Trainer.fit: epochs must be at least 1, got {epochs}")
         self._clear()
-        self.train, self.validation, self.epochs = train, validation, epochs
+        self.train, self.validation = train, validation
+        self.epochs = positive("Trainer.fit", "epochs", epochs)
+        self.validation_state = state_of_loader(validation)
         self._begin(resume)
         with deferred_interruption() as interruption:
             self._interruption: Interruption = interruption
@@ -252,6 +271,11 @@ class Trainer:
 
     def _run_epoch(self) -> None:
         self.epoch = self.history.epochs + 1
+        if not self.learned:
+            self._learn()
+        self._end_epoch(self._validate())
+
+    def _learn(self) -> None:
         self._start = time.perf_counter() - self.seconds
         try:
             self.progress = train_epoch(
@@ -273,19 +297,23 @@ class Trainer:
                 f"Trainer.fit: train gave no images in epoch {self.epoch} (a generator gives its "
                 "batches only once: pass a DataLoader, or a list)"
             )
-        self._end_epoch()
-
-    def _end_epoch(self) -> None:
         self.seconds = time.perf_counter() - self._start
-        validation = Progress(math.nan, math.nan)
-        if self.validation is not None:
-            validation = validate(
-                self.model,
-                self.validation,
-                self.criterion,
-                self._after_validation_step,
-                world=self.world,
-            )
+        self.learned = True
+
+    def _validate(self) -> Progress:
+        if self.validation is None:
+            return Progress(math.nan, math.nan)
+        measured = validate(
+            self.model,
+            self._given(self.validation),
+            self.criterion,
+            self._after_validation_step,
+            world=self.world,
+        )
+        self.validation_state = state_of_loader(self.validation)
+        return measured
+
+    def _end_epoch(self, validation: Progress) -> None:
         self.history.append(
             epoch=self.epoch,
             step=self.step,
@@ -303,15 +331,24 @@ class Trainer:
         elif self.schedule is not None and self.schedule_every == "epoch":
             self.schedule.step()
         self._call("on_epoch_end")
-        self.progress, self.seconds = Progress(), 0.0
+        self.progress, self.seconds, self.learned = Progress(), 0.0, False
         if self.checkpoints is not None:
             self._save(self.checkpoints)
         self._heed_interruption()
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        batches = (batch for batch in self.train if len(batch[0]))
+        batches = (batch for batch in self._given(self.train) if len(batch[0]))
         passed_over, self.passed_over = self.passed_over, 0
         return islice(batches, passed_over, None)
+
+    def _given(self, batches: Batches) -> Batches:
+        """Give batches; if there is an error in them, what was learned until then is saved."""
+        try:
+            yield from batches
+        except Exception:
+            if self.checkpoints is not None and self.world is None and self.progress.batches:
+                self._save(self.checkpoints)
+            raise
 
     def _before_step(self) -> None:
         self._call("on_backward_end")
@@ -336,6 +373,8 @@ class Trainer:
     def _after_validation_step(self, validated: Progress) -> None:
         self.validated = validated
         self._call("on_validation_step")
+        if self.world is None:  # ranks validate different numbers of batches, and do not wait
+            self._heed_interruption()
 
     def _heed_interruption(self) -> None:
         if not any_of_all(self.world, self._interruption.requested):

@@ -1,10 +1,12 @@
 """Running commands, and what they print."""
 
 import re
+import signal
 import subprocess
 import sys
 
 from cnnfast.cli import main
+from cnnfast.training import Callback
 
 LAST_LINE = re.compile(r"test accuracy \d{1,3}\.\d\d %")
 EPOCH = re.compile(
@@ -39,3 +41,19 @@ def error_line(capsys):
     assert captured.endswith("\n")
     assert captured.count("\n") == 1
     return captured
+
+
+def accuracy(model, images, labels):
+    """Give the last line that such a network makes."""
+    return f"test accuracy {100 * (model(images).argmax(axis=1) == labels).mean():.2f} %"
+
+
+class PressesCtrlC(Callback):
+    """Presses ctrl-C in a step."""
+
+    def __init__(self, step):
+        self.when = step
+
+    def on_step_end(self, trainer):
+        if trainer.step == self.when:
+            signal.raise_signal(signal.SIGINT)

@@ -1,11 +1,14 @@
 """Fixtures of the command line's tests."""
 
 import gzip
+import signal
 
 import numpy as np
 import pytest
 
 from cnnfast import data
+from cnnfast.cli import learning
+from tests.cli.commands import PressesCtrlC
 from tests.data.test_idx import encode
 from tests.data.test_mnist import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from tests.helpers import CHECKOUT
@@ -35,3 +38,13 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.fixture
 def checkout_on_path(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Have ctrl-C pressed in the fifth step of a run of four steps an epoch."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with monkeypatch.context() as patch:
+        patch.setattr(learning, "EpochLines", lambda: PressesCtrlC(5))
+        yield patch
+    signal.signal(signal.SIGINT, before)

@@ -1,13 +1,15 @@
 """Settings typed and in files, and the schedules that they name."""
 
+import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast.cli import config
+from cnnfast.cli import CommandError, config
 from cnnfast.cli.optimizers import optimizer_of, schedule_of
 from cnnfast.cli.settings import Settings
 from tests.cli.commands import EPOCH, error_line, train
@@ -38,6 +40,13 @@ def test_a_run_from_the_settings_of_another(folder, arguments):
     assert train("--config", "a/config.toml", "--seed", 1, "--out", "c") == 0
     assert config.read(Path("c/config.toml"))["seed"] == 1
     assert Path("a/lenet5.npz").read_bytes() != Path("c/lenet5.npz").read_bytes()
+
+
+def test_a_switch_turned_off(folder):
+    assert train("--data", folder, "--config", written("flip = true"), "--epochs", 1) == 0
+    assert config.read(Path("cnnfast-train/config.toml"))["flip"] is True
+    assert train("--resume", "--no-flip", "--epochs", 2) == 0
+    assert config.read(Path("cnnfast-train/config.toml"))["flip"] is False
 
 
 def rates(schedule, **settings):
@@ -73,6 +82,17 @@ def test_a_file_of_settings_goes_both_ways():
     settings = Settings(**(values | odd))
     config.write(settings, Path("run.toml"))
     assert Settings(**config.read(Path("run.toml"))) == settings
+
+
+def test_settings_with_a_python_that_reads_no_toml(monkeypatch):
+    text = written("epochs = 3")
+    library = SimpleNamespace(loads={"epochs = 3": {"epochs": 3}}.get)
+    monkeypatch.setitem(sys.modules, "tomli", library)
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert config.read(text) == {"epochs": 3}
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    with pytest.raises(CommandError, match=r"settings in files need the library tomli.*\[toml\]"):
+        config.read(text)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from cnnfast.cli.batches import test_loader as image_batches
 from cnnfast.cli.datasets import Data
 from cnnfast.cli.settings import Settings
 from cnnfast.io import load_weights
+from cnnfast.training import History
 from tests.cli.commands import error_line, evaluate, train
 from tests.data.test_idx import encode
 from tests.data.test_mnist import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
@@ -64,6 +65,24 @@ def test_a_corrupt_image(pictures, capsys):
     assert sorted(Path("run").rglob("*")) == before
 
 
+def test_a_corrupt_image_to_test_with(pictures, capsys):
+    arguments = ["--data", pictures, "--model", TINY, "--image-size", 8, "--epochs", 2]
+    assert train(*arguments, "--out", "whole") == 0
+    path = pictures / "test" / "light" / "0.png"
+    content = path.read_bytes()
+    path.write_bytes(content[:60])
+    capsys.readouterr()
+    assert train(*arguments, "--out", "run") == 2
+    assert error_line(capsys) == (
+        f"cnnfast: error: load_image: {path}: image file is truncated; "
+        "to go on: cnnfast train --resume --out run\n"
+    )
+    path.write_bytes(content)
+    assert train("--resume", "--out", "run") == 0
+    assert Path("run/pattern.npz").read_bytes() == Path("whole/pattern.npz").read_bytes()
+    assert History.load("run/history.csv")["step"].tolist() == [1, 2]
+
+
 def test_a_class_without_images(pictures, capsys):
     for path in (pictures / "test" / "dark").iterdir():
         path.unlink()
@@ -110,6 +129,51 @@ def test_labels_that_are_none(capsys):
         np.save(f"arrays/{part}_labels.npy", np.zeros(4))
     assert train("--data", "arrays") == 2
     assert "labels to train with are float64 (4,), must be integers" in error_line(capsys)
+
+
+def write_arrays(train_labels, test_labels=(0, 1, 2), dtype=np.uint8):
+    Path("arrays").mkdir(exist_ok=True)
+    for part, labels in (("train", train_labels), ("test", test_labels)):
+        np.save(f"arrays/{part}_images.npy", np.zeros((len(labels), 1, 8, 8), dtype))
+        np.save(f"arrays/{part}_labels.npy", np.array(labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (([1, 2, 3], [1]), "class 0 has no images to train with, but there are labels up to 3"),
+        (([0, 3, 1], [1]), "class 2 has no images to train with, but there are labels up to 3"),
+        (([0, 1, 1], [2]), "class 2 has no images to train with, but there are labels up to 2"),
+        (([0, 2**62], [0]), "class 1 has no images to train with, but there are labels up to 4611"),
+        (([0, 1, -1], [0]), "a label to train with is -1, must be at least 0"),
+    ],
+)
+def test_numbers_of_classes_without_images(labels, message, capsys):
+    write_arrays(*labels)
+    assert train("--data", "arrays", "--model", TINY) == 2
+    assert error_line(capsys).startswith(f"cnnfast: error: {message}")
+    assert not Path("cnnfast-train").exists()
+
+
+def test_images_to_test_with_need_not_be_of_all_classes(capsys):
+    write_arrays([0, 1, 2], [1, 1])
+    assert train("--data", "arrays", "--model", TINY, "--epochs", 1, "--out", "run") == 0
+    assert load_weights("run/pattern.npz")["fc1.bias"].shape == (3,)
+    write_arrays([7, 7], [2])
+    assert evaluate("run", "--data", "arrays") == 0
+    write_arrays([7, 7], [3])
+    assert evaluate("run", "--data", "arrays") == 2
+    assert "labels[0] is 3, but labels must lie in 0..2" in error_line(capsys)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16])
+def test_images_of_another_type(dtype, capsys):
+    write_arrays([0, 1, 2], dtype=dtype)
+    assert train("--data", "arrays", "--model", TINY) == 2
+    assert error_line(capsys) == (
+        f"cnnfast: error: images to train with are {np.dtype(dtype)} (3, 1, 8, 8), must be "
+        "(N, C, H, W) of uint8, float32 or float64\n"
+    )
 
 
 # ---------------------------------------------------------------------------- bad files

@@ -2,13 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+import cnnfast
 from cnnfast import data
-from cnnfast.training import History
-from tests.cli.commands import error_line, evaluate, train
+from cnnfast.cli import config, learning
+from cnnfast.io import load_weights
+from cnnfast.training import Checkpoints, History
+from tests.cli.commands import PressesCtrlC, accuracy, error_line, evaluate, train
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -39,6 +43,46 @@ def test_evaluate_the_best(trained, capsys):
     assert found["accuracy"] == trained["validation_accuracy"].max()
 
 
+def test_evaluate_a_run_that_goes_on(trained, ctrl_c, capsys):
+    ctrl_c.setattr(learning, "EpochLines", lambda: PressesCtrlC(14))
+    assert train("--resume", "--out", "run", "--epochs", 5) == 130
+    newest = load_weights(Checkpoints("run/checkpoints").paths()[-1] / "weights.safetensors")
+    assert newest["fc3.bias"].tolist() != load_weights("run/lenet5.npz")["fc3.bias"].tolist()
+    model = cnnfast.models.lenet5()
+    model.load_state_dict(newest)
+    images, labels = data.mnist(config.read(Path("run/config.toml"))["data"])[2:]
+    assert evaluate("run") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == accuracy(model, images, labels)
+
+
+def test_evaluate_what_is_torn(trained, capsys):
+    newest = Checkpoints("run/checkpoints").paths()[-1]
+    content = bytearray((newest / "weights.safetensors").read_bytes())
+    content[-5] ^= 64
+    (newest / "weights.safetensors").write_bytes(content)
+    capsys.readouterr()
+    assert evaluate("run", "--json") == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"cnnfast: warning: checkpoint {newest} is damaged: weights.")
+    assert json.loads(captured.out)["loss"] == pytest.approx(trained["validation_loss"][-2])
+    assert newest.exists()
+    for path in Checkpoints("run/checkpoints").paths():
+        (path / "weights.safetensors").unlink()
+    assert evaluate("run", "--best") == 2
+    assert re.search(r"error: checkpoint \S+ is damaged: weights", error_line(capsys))
+
+
+def test_evaluate_weights_alone(trained, capsys):
+    shutil.rmtree("run/checkpoints")
+    assert evaluate("run", "--json") == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["loss"] == pytest.approx(trained["validation_loss"][-1])
+    content = Path("run/lenet5.npz").read_bytes()
+    Path("run/lenet5.npz").write_bytes(content[:1000])
+    assert evaluate("run") == 2
+    assert "lenet5.npz" in error_line(capsys)
+
+
 def test_evaluate_on_other_images(trained, folder, tmp_path, capsys):
     assert evaluate("run", "--data", Path(data.__file__).with_name("digits"), "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 1000
@@ -57,7 +101,3 @@ def test_evaluate_what_is_no_run(trained, capsys):
     assert error_line(capsys) == (
         "cnnfast: error: nowhere is no folder that cnnfast train wrote: no config.toml\n"
     )
-    content = Path("run/lenet5.npz").read_bytes()
-    Path("run/lenet5.npz").write_bytes(content[:1000])
-    assert evaluate("run") == 2
-    assert "lenet5.npz" in error_line(capsys)

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,29 +13,10 @@ import numpy as np
 import pytest
 
 from cnnfast.cli import config, learning
-from cnnfast.training import Callback, Checkpoints, History
+from cnnfast.training import Checkpoints, History
 from tests.cli.commands import EPOCH, error_line, evaluate, python, train
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-
-
-class PressesCtrlC(Callback):
-    def __init__(self, step):
-        self.when = step
-
-    def on_step_end(self, trainer):
-        if trainer.step == self.when:
-            signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def ctrl_c(monkeypatch):
-    """Have ctrl-C pressed in the fifth step of a run of four steps an epoch."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with monkeypatch.context() as patch:
-        patch.setattr(learning, "EpochLines", lambda: PressesCtrlC(5))
-        yield patch
-    signal.signal(signal.SIGINT, before)
 
 
 AUGMENTED = ["--epochs", 3, "--shift", 2, "--schedule", "one-cycle", "--optimizer", "adam"]
@@ -104,6 +86,66 @@ def test_more_epochs(folder, capsys):
     assert config.read(Path("run/config.toml"))["epochs"] == 2
 
 
+def test_a_run_goes_on_from_anywhere(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, "images")
+    assert train("--data", "images", "--epochs", 1, "--out", "run") == 0
+    Path("run/.history.csv.0123abcd.tmp").touch()  # of a process that was killed
+    Path("run/.mine.tmp").touch()
+    monkeypatch.chdir("run")
+    assert train("--resume", "--out", ".", "--epochs", 2) == 0
+    assert [path.name for path in Path().glob(".*")] == [".mine.tmp"]
+    monkeypatch.chdir(folder)
+    assert evaluate(tmp_path / "run") == 0
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ["--schedule", "linear"],
+        ["--schedule", "cosine", "--warm-up", "1.5"],
+        ["--schedule", "step"],
+        ["--schedule", "one-cycle"],
+        ["--schedule", "plateau"],
+        ["--schedule", "constant"],
+    ],
+    ids=" ".join,
+)
+def test_another_rate_for_the_rest(folder, schedule):
+    common = ["--data", folder, "--epochs", 3, *schedule, "--lr", 0.04]
+    assert train(*common, "--out", "whole") == 0
+    expected = History.load("whole/history.csv")["lr"] * [1, 0.25, 0.25]
+
+    assert train(*common, "--out", "run") == 0
+    for path in Checkpoints("run/checkpoints").paths()[1:]:  # as if it had been stopped
+        shutil.rmtree(path)
+    assert train("--resume", "--lr", 0.01, "--out", "run") == 0
+    found = History.load("run/history.csv")["lr"]
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-12)
+    # It is kept when the run goes on once more.
+    shutil.rmtree(Checkpoints("run/checkpoints").paths()[-1])
+    assert train("--resume", "--out", "run") == 0
+    assert History.load("run/history.csv")["lr"].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", 1], "seed is 1, but a run that goes on keeps what it had, 0; take another "),
+        (["--batch-size", 9], "batch_size is 9, but a run that goes on keeps what it had, 64; "),
+        (["--model", "vgg11"], "model is vgg11, but a run that goes on keeps what it had, lenet5"),
+        (["--optimizer", "adam"], "optimizer is adam, but a run that goes on keeps what it had, "),
+        (["--schedule", "step"], "schedule is step, but a run that goes on keeps what it had, "),
+    ],
+)
+def test_what_a_run_keeps(folder, arguments, message, capsys):
+    assert train("--data", folder, "--epochs", 1, "--out", "run") == 0
+    settings = Path("run/config.toml").read_bytes()
+    capsys.readouterr()
+    assert train("--resume", "--out", "run", "--epochs", 2, *arguments) == 2
+    assert error_line(capsys).startswith(f"cnnfast: error: {message}")
+    assert Path("run/config.toml").read_bytes() == settings
+
+
 def test_resume_where_there_is_nothing_yet(folder, capsys):
     assert train("--data", folder, "--epochs", 1, "--resume", "--out", "run") == 0
     assert train("--resume", "--out", "other") == 2
@@ -134,12 +176,15 @@ def test_a_torn_checkpoint_is_reported(folder, capsys):
 
 def test_a_checkpoint_of_another_network(folder, capsys):
     assert train("--data", folder, "--epochs", 1, "--out", "run") == 0
-    assert train("--resume", "--out", "run", "--model", "cifar_resnet20", "--epochs", 2) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("cnnfast: error: Checkpoints.load: run")
-    assert "is a checkpoint of another network: " in err
-    assert "missing: bn1.weight" in err
-    assert config.read(Path("run/config.toml"))["model"] == "lenet5"
+    Path("run/config.toml").unlink()
+    other = ["--data", folder, "--model", "cifar_resnet20", "--epochs", 2]
+    assert train("--resume", "--out", "run", *other) == 2
+    assert re.fullmatch(
+        r"cnnfast: error: Checkpoints\.load: run\S+ is a checkpoint of another network: .*nothing "
+        r"was loaded; missing: \S+; missing: \S+; missing: \S+; and \d+ more\n",
+        error_line(capsys),
+    )
+    assert not Path("run/config.toml").exists()
 
 
 def test_a_full_disk(folder, monkeypatch, capsys):

@@ -9,14 +9,10 @@ import cnnfast
 from cnnfast import data
 from cnnfast.io import load_weights
 from cnnfast.training import History
-from tests.cli.commands import EPOCH, LAST_LINE, error_line, evaluate, python, train
+from tests.cli.commands import EPOCH, LAST_LINE, accuracy, error_line, evaluate, python, train
 from tests.helpers import run_python, using_threads
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-
-
-def accuracy(model, images, labels):
-    return f"test accuracy {100 * (model(images).argmax(axis=1) == labels).mean():.2f} %"
 
 
 def test_train(folder, tmp_path, capsys):

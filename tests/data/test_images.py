@@ -55,8 +55,8 @@ def test_bad_files(tmp_path):
         load_image(path)
     whole = saved(tmp_path, pixels(50, 70)).read_bytes()
     for content, words in (
-        (b"", "cannot identify image file it"),
-        (b"text", "cannot identify image file it"),
+        (b"", "cannot identify image file$"),
+        (b"text", "cannot identify image file$"),
         (whole[: len(whole) // 2], "truncated"),
         (whole[:20], r"image\.png: ."),
         (whole[:60] + b"\0" * 40 + whole[100:], r"image\.png: ."),

@@ -7,6 +7,7 @@ import pytest
 
 import cnnfast
 from cnnfast import nn
+from cnnfast.nn.moment import named_generators
 
 RNG = np.random.default_rng(0)
 
@@ -116,3 +117,11 @@ def test_threads_do_not_change_bits():
         cnnfast.set_num_threads(before)
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_generators_are_found_by_name_and_once():
+    shared, own = np.random.default_rng(0), np.random.default_rng(1)
+    inner = nn.Sequential(nn.Dropout(rng=shared), nn.ReLU(), nn.Dropout(rng=own))
+    found = list(named_generators(nn.Sequential({"first": nn.Dropout(rng=shared), "rest": inner})))
+    assert found == [("first.rng", shared), ("rest.2.rng", own)]
+    assert list(named_generators(nn.Dropout(rng=own))) == [("rng", own)]

@@ -17,7 +17,15 @@ from cnnfast import nn, optim
 from cnnfast.io import load_weights
 from cnnfast.training import Callback, Checkpoints, History, Trainer
 from tests.helpers import CHECKOUT
-from tests.training.runs import EPOCHS, STEPS, batches, make_trainer, network, run
+from tests.training.runs import (
+    EPOCHS,
+    STEPS,
+    batches,
+    make_trainer,
+    network,
+    run,
+    validation_batches,
+)
 
 LAST = EPOCHS * STEPS
 
@@ -198,12 +206,12 @@ def test_no_best_without_validation(tmp_path):
 
 
 def test_remains_of_a_killed_process_are_removed(tmp_path):
-    (tmp_path / ".epoch-0001-step-00000001.abcd.tmp").mkdir()
-    (tmp_path / ".epoch-0001-step-00000001.abcd.tmp" / "weights.safetensors").touch()
-    (tmp_path / ".history.csv.1234.tmp").touch()
-    (tmp_path / "mine.txt").touch()
+    (tmp_path / ".epoch-0001-step-00000001.0123abcd.tmp").mkdir()
+    (tmp_path / ".epoch-0001-step-00000001.0123abcd.tmp" / "weights.safetensors").touch()
+    (tmp_path / ".history.csv.01234567.tmp").touch()
+    (tmp_path / ".mine.tmp").touch()
     run(tmp_path)
-    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith("epoch")] == ["mine.txt"]
+    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith("epoch")] == [".mine.tmp"]
 
 
 # ---------------------------------------------------------------------------- trouble
@@ -248,11 +256,52 @@ def test_all_torn(tmp_path):
     interrupted(tmp_path, 8)
     for path in Checkpoints(tmp_path).paths():
         (path / "state.json").unlink()
-    with (
-        pytest.warns(UserWarning, match="is damaged"),
-        pytest.raises(ValueError, match=r"every checkpoint is damaged\n  .*state\.json is missing"),
-    ):
-        run(tmp_path)
+    for _ in range(2):  # it does not begin anew over what may be mended
+        with (
+            pytest.warns(UserWarning, match="is damaged"),
+            pytest.raises(ValueError, match=r"every checkpoint is damaged\n  .*json is missing"),
+        ):
+            run(tmp_path)
+
+
+class Torn:
+    """A transform that fails at one of its calls, as a file that cannot be read would."""
+
+    def __init__(self, transform, call):
+        self.transform, self.calls, self.call = transform, 0, call
+
+    def __call__(self, images, rng):
+        self.calls += 1
+        if self.calls == self.call:
+            raise ValueError("torn")
+        return self.transform(images, rng)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("part", "call", "place"),
+    [
+        ("train", 9, "epoch-0001-step-00000008"),
+        ("train", 11, "epoch-0002-step-00000010"),
+        ("validation", 4, "epoch-0001-step-00000010"),
+        ("validation", 5, "epoch-0001-step-00000010"),
+    ],
+)
+def test_a_batch_that_cannot_be_had(part, call, place, workers, whole, tmp_path):
+    given = {"train": batches(workers=workers), "validation": validation_batches(workers=workers)}
+    given[part].transform = Torn(given[part].transform, call)
+    with pytest.raises(ValueError, match="torn"):
+        run(tmp_path, every_steps=None, **given)
+    assert names(tmp_path)[-1] == place
+    assert_same_run(run(tmp_path), whole)
+
+
+def test_the_first_batch_cannot_be_had(tmp_path):
+    train = batches()
+    train.transform = Torn(train.transform, 1)
+    with pytest.raises(ValueError, match="torn"):
+        run(tmp_path, train=train)
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("call", [0, 1, 5, 12])
@@ -303,7 +352,7 @@ def test_a_folder_in_use_is_not_overwritten(tmp_path):
         ("width", r"a checkpoint of another network: .*\n.*shape: conv\.weight is \(8, 1, 3, 3\)"),
         ("names", r"a checkpoint of another network: .*\n.*missing: second\.weight"),
         ("optimizer", r"of another run: its optimizer is Adam, now it is SGD"),
-        ("schedule", r"of another run: its schedule is SequentialLR, now it is NoneType"),
+        ("schedule", r"of another run: its schedule is SequentialLR, now it is none"),
         ("dropout", r"of another run: other layers have random generators"),
         ("images", r"of another run: .*images 160, this loader has 128"),
     ],
@@ -350,6 +399,23 @@ def test_ctrl_c_saves_and_the_run_goes_on(whole, tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     assert names(tmp_path)[-1] == "epoch-0001-step-00000008"
+    assert_same_run(run(tmp_path), whole)
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_ctrl_c_in_a_validation(last, whole, tmp_path):
+    class PressesCtrlC(Callback):
+        def on_validation_step(self, trainer):
+            if trainer.epoch == 2 and trainer.validated.batches == last:
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"after step 10, saved in .*epoch-0001-step-0"):
+            run(tmp_path, PressesCtrlC(), every_steps=None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names(tmp_path)[-1] == "epoch-0001-step-00000010"
     assert_same_run(run(tmp_path), whole)
 
 

@@ -344,14 +344,22 @@ def test_bad_arguments():
         ({"schedule": other}, "schedule must be one of the optimizer"),
         ({"schedule_every": "batch"}, 'schedule_every must be "epoch" or "step", got \'batch\''),
         ({"schedule": plateau, "schedule_every": "step"}, "a plateau can only be seen"),
+        ({"clip_norm": -1}, "clip_norm must be at least 0, got -1"),
+        ({"clip_value": math.nan}, "clip_value must be at least 0, got nan"),
     ):
         with pytest.raises(ValueError, match=words):
             Trainer(model, optimizer, criterion, **arguments)
     with pytest.raises(TypeError, match=r"callbacks\[1\] must be a Callback, got 3"):
         Trainer(model, optimizer, criterion, callbacks=[Callback(), 3])
+    with pytest.raises(TypeError, match="must be a Module and optimizer an Optimizer, got Linear"):
+        Trainer(model, model.parameters(), criterion)
+    with pytest.raises(ValueError, match="optimizer has none of the parameters of model"):
+        Trainer(model, point()[1], criterion)
     trainer = Trainer(model, optimizer, criterion)
     with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
         trainer.fit(BATCH, epochs=0)
+    with pytest.raises(TypeError, match=r"epochs must be an integer, got 1\.5"):
+        trainer.fit(BATCH, epochs=1.5)
     with pytest.raises(ValueError, match="resume needs checkpoints"):
         trainer.fit(BATCH, resume=True)
 

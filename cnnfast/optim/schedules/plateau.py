@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from cnnfast.optim.optimizer import Optimizer
-from cnnfast.optim.schedules.scheduler import (
-    check_optimizer,
-    check_state,
-    checked_count,
-    checked_number,
-)
+from cnnfast.optim.schedules.scheduler import Schedule, checked_count, checked_number
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Schedule):
     """Multiply the rate by `factor` when a measure has not improved for a while.
 
     ``step(measure)`` counts the epochs in a row in which it is not better than the best one. When
@@ -53,6 +46,8 @@ class ReduceLROnPlateau:
     0.4
     """
 
+    state_names = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -65,7 +60,7 @@ class ReduceLROnPlateau:
         min_lr: float = 0.0,
         eps: float = 1e-8,
     ) -> None:
-        self.optimizer = check_optimizer(self, optimizer)
+        super().__init__(optimizer)
         for name, value, known in (
             ("mode", mode, ("min", "max")),
             ("threshold_mode", threshold_mode, ("rel", "abs")),
@@ -84,7 +79,7 @@ class ReduceLROnPlateau:
         self.min_lr = checked_number(self, "min_lr", min_lr)
         self.eps = checked_number(self, "eps", eps)
         self.best = math.inf if mode == "min" else -math.inf
-        self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
+        self.num_bad_epochs = self.cooldown_counter = 0
 
     def step(self, measure: float) -> None:
         """Go on by one epoch, in which the measure was this."""
@@ -109,20 +104,3 @@ class ReduceLROnPlateau:
         if self.threshold_mode == "rel":
             return sign * measure > sign * self.best * (1 + sign * self.threshold)
         return sign * measure > sign * self.best + self.threshold
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give what changes in the course of a run; the rate belongs to the optimizer's state."""
-        names = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
-        return {name: getattr(self, name) for name in names}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
-
-        Raises
-        ------
-        ValueError
-            It is of another kind of schedule; nothing is changed.
-        """
-        check_state(self, state)
-        for name, value in self.state_dict().items():
-            setattr(self, name, type(value)(state[name]))

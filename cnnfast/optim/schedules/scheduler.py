@@ -11,7 +11,43 @@ from typing import Any
 from cnnfast.optim.optimizer import Optimizer
 
 
-class LRScheduler:
+class Schedule:
+    """What all schedules have: an optimizer, and a state that a run can go on from.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    """
+
+    #: The attributes that change in the course of a run, or that it began with.
+    state_names: tuple[str, ...]
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = check_optimizer(self, optimizer)
+        self.last_epoch = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what changes in the course of a run, as numbers, lists and dicts.
+
+        The rate itself belongs to the optimizer's state, the arguments to neither.
+        """
+        return {name: getattr(self, name) for name in self.state_names}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            It is of another kind of schedule; nothing is changed.
+        """
+        check_state(self, state)
+        for name in self.state_names:
+            kind = type(getattr(self, name))
+            setattr(self, name, kind(state[name]))
+
+
+class LRScheduler(Schedule):
     """A learning rate as a function of how often ``step`` was called; a subclass gives `lr_at`.
 
     The rate is always computed anew, from that of the optimizer when its first schedule was made,
@@ -49,12 +85,13 @@ class LRScheduler:
     0.4
     """
 
+    state_names = ("last_epoch", "base_lr")
+
     def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = check_optimizer(self, optimizer)
+        super().__init__(optimizer)
         if optimizer.initial_lr is None:
             optimizer.initial_lr = optimizer.lr
         self.base_lr = optimizer.initial_lr
-        self.last_epoch = 0
         self._apply(0)
 
     def lr_at(self, epoch: int) -> float:
@@ -73,25 +110,6 @@ class LRScheduler:
         if lr != before:
             self.optimizer.lr = lr
 
-    def state_dict(self) -> dict[str, Any]:
-        """Give what changes in the course of a run, as numbers, lists and dicts.
-
-        The rate itself belongs to the optimizer's state, the arguments to neither.
-        """
-        return {"last_epoch": self.last_epoch, "base_lr": self.base_lr}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
-
-        Raises
-        ------
-        ValueError
-            It is of another kind of schedule; nothing is changed.
-        """
-        check_state(self, state)
-        self.last_epoch = int(state["last_epoch"])
-        self.base_lr = float(state["base_lr"])
-
 
 def check_optimizer(schedule: object, optimizer: object) -> Optimizer:
     """Check that a schedule was given an optimizer."""
@@ -102,7 +120,7 @@ def check_optimizer(schedule: object, optimizer: object) -> Optimizer:
     return optimizer
 
 
-def check_state(schedule: Any, state: object) -> None:
+def check_state(schedule: Schedule, state: object) -> None:
     """Check that a state has the names that the schedule's own has."""
     expected = schedule.state_dict()
     if not isinstance(state, Mapping) or set(state) != set(expected):

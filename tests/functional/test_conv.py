@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnnfast import set_conv_precision
+from cnnfast import empty_cache, set_conv_precision
 from cnnfast._ext import dispatch
 from cnnfast.functional import conv2d, conv2d_backward, linear, linear_backward
 from tests import oracle
@@ -196,19 +196,22 @@ def axes():
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 10), (20, 10)])
+@pytest.mark.parametrize(
+    ("channels", "filters", "groups"), [(1, 1, 1), (3, 10, 1), (20, 10, 1), (16, 16, 16)]
+)
 @pytest.mark.parametrize("axis", ["rows", "columns"])
-def test_every_stride_padding_and_dilation(axis, channels, filters):
+def test_every_stride_padding_and_dilation(axis, channels, filters, groups):
     across = axis == "columns"
     # Two images, and two rows (or columns): a phase of the input gradient may flatten either.
-    numbers, weights = integers(2, channels, 2, 13), integers(filters, channels, 1, 5, seed=1)
+    numbers = integers(2, channels, 2, 13)
+    weights = integers(filters, channels // groups, 1, 5, seed=1)
     for size, kernel, stride, padding, dilation in axes():
-        window = ((1, stride), ((0, 0), padding), (1, dilation))
+        window = ((1, stride), ((0, 0), padding), (1, dilation), groups)
         x, weight = numbers[..., :size], weights[..., :kernel]
         if not across:
-            window = ((stride, 1), (padding, (0, 0)), (dilation, 1))
+            window = ((stride, 1), (padding, (0, 0)), (dilation, 1), groups)
             x, weight = x.swapaxes(2, 3), weight.swapaxes(2, 3)
-        x = channels_last(x) if size == 4 else x
+        x = channels_last(x) if size == 4 or groups > 1 else x
         y = conv2d(x, weight, None, *window)
         assert_same(y, oracle.conv2d(x, weight, None, *window))
         grad = integers(*y.shape, seed=2)
@@ -347,6 +350,11 @@ BLOCKS = {
     "depthwise, rows": Conv((1, 37, 40, 100), (37, 1, 3, 3), 1, 1, 1, 37),
     "depthwise, columns": Conv((1, 37, 4, 1500), (37, 1, 3, 3), 1, 1, 1, 37),
     "depthwise, strided": Conv((1, 37, 9, 1500), (37, 1, 3, 3), 2, 1, 1, 37),
+    "depthwise, whole vectors": Conv((2, 48, 40, 100), (48, 1, 3, 3), 1, 1, 1, 48),
+    "depthwise, whole vectors, columns": Conv((1, 48, 4, 1500), (48, 1, 3, 3), (2, 1), 1, 1, 48),
+    "depthwise, whole vectors, many taps": Conv((3, 16, 21, 30), (16, 1, 4, 5), 2, 2, 1, 16),
+    "depthwise, whole vectors far apart": Conv((1, 1024, 5, 6), (1024, 1, 3, 3), 1, 1, 1, 1024),
+    "depthwise, whole vectors, dilated": Conv((1, 16, 9, 30), (16, 1, 3, 3), 1, 3, (3, 2), 16),
     "narrow, bands": Conv((1, 1, 150, 500), (10, 1, 3, 3), (2, 1), 1),
     "narrow, bands strided": Conv((1, 3, 120, 400), (10, 3, 5, 5), (4, 3), 2),
     "narrow, bands dilated": Conv((1, 2, 120, 400), (3, 2, 3, 3), (2, 1), 2, (3, 2)),
@@ -529,6 +537,7 @@ def test_indices_beyond_31_bits(tmp_path):
     assert y[0, 0].tolist() == [[0.0, 0.0], [0.0, 35.0]]
     _, gw, _ = conv2d_backward(np.ones_like(y), x, weight, stride, needs=("weight",))
     assert gw.ravel().tolist() == [3.0, 5.0]
+    empty_cache()  # the gradient has packed the whole image
 
 
 # ---------------------------------------------------------------------------- special values

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 from pathlib import Path
 
@@ -41,7 +42,7 @@ SOURCES = {
 
 
 class BuildExt(build_ext):
-    """Builds the extensions side by side, with the OpenMP flags that the compiler understands."""
+    """Builds extensions, and the sources of each, side by side; with OpenMP where there is one."""
 
     def initialize_options(self):
         super().initialize_options()
@@ -60,6 +61,7 @@ class BuildExt(build_ext):
                 compile_args, link_args = flags or ([], [])
                 extension.extra_compile_args += ["-pthread", *compile_args]
                 extension.extra_link_args += ["-pthread", *link_args]
+        self.compiler.compile = side_by_side(self.compiler.compile)
         super().build_extensions()
 
     def find_openmp_flags(self):
@@ -84,6 +86,17 @@ class BuildExt(build_ext):
                     continue
                 return compile_args, link_args
         return None
+
+
+def side_by_side(compile_in_turn):
+    """Compile the sources of one extension at once: those of `dispatch` are most of the work."""
+
+    def compile_at_once(sources, *args, **kwargs):
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = pool.map(lambda source: compile_in_turn([source], *args, **kwargs), sources)
+            return [one for some in objects for one in some]
+
+    return compile_at_once
 
 
 def extension(name, c_sources):

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from cnnfast import models
 from cnnfast.io import load_weights, save_weights
+from tests.io import zoo
 from tests.io.test_npz import STATE, assert_equal, widened
 
 BFLOAT16 = np.array([0x0000, 0x8000, 0x3FC0, 0xFF80, 0x7FC1, 0x0001], "<u2")
@@ -55,7 +56,7 @@ SMALL = {"lenet5", "googlenet", "squeezenet1_1", "mobilenet_v2", "resnet18", "ci
     ],
 )
 def test_every_network_round_trips(path, name):
-    model = getattr(models, name)()
+    model = zoo.network(name, np.random.default_rng(0))
     state = model.state_dict()
     save_weights(state, path)
     for parameter in model.parameters():

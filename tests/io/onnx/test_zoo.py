@@ -6,6 +6,7 @@ import pytest
 
 from cnnfast import export_onnx, load_onnx, load_weights, models
 from tests.helpers import random
+from tests.io import zoo
 
 try:
     import onnxruntime
@@ -49,7 +50,7 @@ def test_every_network_is_here():
 def network(name):
     """Make one whose normalisations matter."""
     rng = np.random.default_rng(0)
-    model = getattr(models, name)(rng=rng)
+    model = zoo.network(name, rng)
     state = model.state_dict()
     for key, array in state.items():
         if key.endswith(("running_mean", "running_var")):
@@ -81,7 +82,7 @@ def test_round_trip(name, tmp_path):
     for key, array in model.state_dict().items():
         if not key.endswith("num_batches_tracked"):
             np.testing.assert_array_equal(found[key], array)
-    path.unlink()  # up to half a gigabyte
+    path.unlink()  # up to a quarter of a gigabyte
 
 
 def assert_same_gradients(model, loaded, x):

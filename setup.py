@@ -23,6 +23,7 @@ SOURCES = {
     "conv_narrow": [],
     "conv_planes": [],
     "conv_weights": [],
+    "conv_weights_depthwise": [],
     "conv_weights_few": [],
     "elementwise": [],
     "global_pool": [],

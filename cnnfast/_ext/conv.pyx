@@ -8,12 +8,15 @@ C when dilated). Where the input is channels-last and no window reaches into pad
 packed at all.
 
 With groups = C there is one filter a channel: the panels are then of channels, and a kernel whose
-lanes are the channels takes the tile's place.
+lanes are the channels takes the tile's place. Channels-last input in whole vectors is never packed
+then: windows that reach into padding go without those taps.
 """
 from libc.string cimport memset
 
-from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, kernels_for
-from cnnfast._ext.images cimport Axis, Image, axis, epilogue, image
+from cnnfast._ext.dispatch cimport cf_epilogue, cf_kernels, cf_taps, kernels_for
+from cnnfast._ext.images cimport (
+    Axis, Image, axis, epilogue, image, taps_inside, whole_windows,
+)
 from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport (
     TILE_BYTES, allocate, allocate_both, pack_tile, release, release_both, rounded_up,
@@ -313,9 +316,9 @@ cdef int layout(Conv* conv, int threads) except -1:
     cdef Py_ssize_t in_cols = (
         (conv.block_cols - 1) * conv.cols.stride + (conv.cols.kernel - 1) * conv.cols.dilation + 1
     )
-    conv.direct = (
-        not conv.panels.depthwise and x.sc == itemsize and x.sw % ALIASING != 0
-        and stays_inside(&conv.rows) and stays_inside(&conv.cols)
+    conv.direct = x.sc == itemsize and x.sw % ALIASING != 0 and (
+        x.c % conv.k.lanes == 0 if conv.panels.depthwise
+        else stays_inside(&conv.rows) and stays_inside(&conv.cols)
     )
     if conv.direct:
         conv.row_bytes, conv.pixel_bytes, conv.tile_bytes = x.sh, x.sw, 0
@@ -383,6 +386,7 @@ cdef void compute_item(void* context, Py_ssize_t item, int thread) noexcept nogi
     cdef char* tile = conv.scratch + thread * conv.scratch_bytes
     cdef char* results = tile + conv.tile_bytes
     cdef const char* source = tile
+    cdef const char* under
     if conv.direct:
         source = (
             conv.x.data + n * conv.x.sn + group * conv.panels.c_in * conv.x.sc
@@ -392,13 +396,16 @@ cdef void compute_item(void* context, Py_ssize_t item, int thread) noexcept nogi
     elif not conv.panels.depthwise:
         pack_block(conv, n, group * conv.panels.c_in, conv.panels.c_in, row, rows, col, cols, tile)
     for panel in range(first, last):
-        if conv.panels.depthwise:
+        under = source
+        if conv.panels.depthwise and conv.direct:
+            under += panel * conv.panels.width * conv.x.itemsize
+        elif conv.panels.depthwise:
             pack_block(
                 conv, n, panel * conv.panels.width,
                 min(conv.panels.width, conv.panels.groups - panel * conv.panels.width),
                 row, rows, col, cols, tile,
             )
-        compute_panel(conv, n, group, panel, row, rows, col, cols, source, results)
+        compute_panel(conv, n, group, panel, row, rows, col, cols, under, results)
 
 
 cdef void pack_block(
@@ -442,11 +449,14 @@ cdef void compute_panel(
     for i in range(rows):
         if conv.y.sc == itemsize:
             compute_row(
-                conv, channels, weights, bias, source + i * x_step, cols, y + i * conv.y.sh,
-                conv.y.sw,
+                conv, channels, weights, bias, source + i * x_step, row + i, col, cols,
+                y + i * conv.y.sh, conv.y.sw,
             )
         else:
-            compute_row(conv, channels, weights, bias, source + i * x_step, cols, results, pixel)
+            compute_row(
+                conv, channels, weights, bias, source + i * x_step, row + i, col, cols,
+                results, pixel,
+            )
             conv.k.copy2d(
                 y + i * conv.y.sh, conv.y.sc, conv.y.sw, results, itemsize, pixel, channels, cols
             )
@@ -454,16 +464,15 @@ cdef void compute_panel(
 
 cdef inline void compute_row(
     const Conv* conv, Py_ssize_t channels, const char* weights, const char* bias, const char* x,
-    Py_ssize_t cols, char* y, Py_ssize_t y_step,
+    Py_ssize_t row, Py_ssize_t col, Py_ssize_t cols, char* y, Py_ssize_t y_step,
 ) noexcept nogil:
     """One row of a block for one panel: tiles of nearly equal length."""
     cdef Py_ssize_t x_step = conv.cols.stride * conv.pixel_bytes, i = 0, tiles, rows
     cdef const cf_epilogue* after = &conv.after if conv.after.relu or conv.after.residual else NULL
     cdef int vectors = <int> ((channels + conv.k.lanes - 1) // conv.k.lanes)
     if conv.panels.depthwise:
-        conv.k.depthwise_tile(
-            vectors, <int> channels, cols, y, y_step, x, x_step, conv.taps, conv.n_taps, weights,
-            bias, after,
+        depthwise_row(
+            conv, vectors, <int> channels, weights, bias, x, row, col, cols, y, y_step, after
         )
         return
     tiles = (cols + conv.k.tile_rows - 1) // conv.k.tile_rows
@@ -475,3 +484,32 @@ cdef inline void compute_row(
         )
         i += rows
         tiles -= 1
+
+
+cdef void depthwise_row(
+    const Conv* conv, int vectors, int channels, const char* weights, const char* bias,
+    const char* x, Py_ssize_t row, Py_ssize_t col, Py_ssize_t cols, char* y, Py_ssize_t y_step,
+    const cf_epilogue* after,
+) noexcept nogil:
+    """One row of a block for one panel: positions whose windows are cut off one by one."""
+    cdef Py_ssize_t x_step = conv.cols.stride * conv.pixel_bytes, i = 0, run
+    cdef Py_ssize_t top = 0, bottom = conv.rows.kernel, left = 0, right = conv.cols.kernel
+    cdef cf_taps taps
+    taps.row_step = conv.rows.dilation * conv.row_bytes
+    taps.column_step = conv.cols.dilation * conv.pixel_bytes
+    taps.row_number, taps.column_number = conv.cols.kernel, 1
+    if conv.direct:
+        taps_inside(&conv.rows, row, &top, &bottom)
+    while i < cols:
+        run = cols - i
+        if conv.direct:
+            taps_inside(&conv.cols, col + i, &left, &right)
+            run = min(run, whole_windows(&conv.cols, col + i))
+        taps.number = top * conv.cols.kernel + left
+        taps.rows, taps.columns = bottom - top, right - left
+        conv.k.depthwise_tile(
+            vectors, channels, run, y + i * y_step, y_step,
+            x + i * x_step + top * taps.row_step + left * taps.column_step, x_step, &taps,
+            weights, bias, after,
+        )
+        i += run

@@ -1,4 +1,4 @@
-"""The gradients of a convolution's weights and bias: sums over every position of the batch.
+"""The gradient of a convolution's weights: sums over every position of the batch.
 
     gw[k, c, r, s] = sum over n, oh, ow of g[n, k, oh, ow] * x[n, c, oh S - P + r D, ow S - P + s D]
 
@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from cnnfast._ext.dispatch cimport cf_kernels, kernels_for
 from cnnfast._ext.images cimport Axis, Image, axis, image
-from cnnfast._ext.threads cimport cf_task, parallel, threads_for
+from cnnfast._ext.threads cimport parallel, threads_for
 from cnnfast._ext.workspace cimport TILE_BYTES, allocate, pack_tile, release, rounded_up
 
 cdef enum:
@@ -28,19 +28,17 @@ cdef enum:
 
 cdef struct Gradient:
     const cf_kernels* k
-    Image x, g, sums  # sums is gw, or gb
+    Image x, g, sums  # sums is gw
     Axis rows, cols
     Py_ssize_t groups, c_in, c_out   # channels of one group
-    bint depthwise, narrow
+    bint narrow
     Py_ssize_t run, runs             # filters of a strip, and such runs in a group
     Py_ssize_t strip_rows            # filter rows of a strip: 1, or R if narrow
-    Py_ssize_t width                 # channels of a depthwise or bias strip
     # A strip's sums: filters, by `spans` spans of `span` values, each padded to `span_step`.
     Py_ssize_t spans, span, span_step, sums_bytes
     Py_ssize_t block_rows, block_cols, row_blocks, col_blocks
     Py_ssize_t strips, parts
     char* partial    # sums of every strip and part
-    char* ones
     char* scratch
     Py_ssize_t x_bytes, windows_bytes, g_bytes
 
@@ -56,36 +54,8 @@ def backward_weights(g, x, gw, rows, cols, Py_ssize_t groups):
     job.rows, job.cols = axis(rows), axis(cols)
     job.groups, job.c_in, job.c_out = groups, job.sums.c, job.sums.n // groups
     job.k = kernels_for(job.x.itemsize)
-    job.depthwise = job.c_in == 1 and job.c_out == 1 and groups > 1
-    if job.depthwise:
-        plan_depthwise(&job)
-    else:
-        plan_runs(&job)
-    run(&job, depthwise_item if job.depthwise else strip_item)
-
-
-def backward_bias(g, gb):
-    """gb = the sum of g over batch, rows and columns; gb is a (K, 1, 1, 1) array."""
-    cdef Gradient job
-    cdef Py_ssize_t i
-    job.g, job.sums = image(g), image(gb, True)
-    job.k = kernels_for(job.g.itemsize)
-    job.rows.kernel = job.cols.kernel = job.rows.stride = job.cols.stride = 1
-    job.rows.out, job.cols.out, job.cols.dilation = job.g.h, job.g.w, 1
-    job.groups, job.c_in, job.c_out, job.depthwise = job.g.c, 1, 1, True
-    plan_depthwise(&job)
-    job.x_bytes = 0
-    cdef char* space = allocate(job.width * job.g.itemsize)
-    job.ones = space
-    for i in range(job.width):
-        if job.g.itemsize == 4:
-            (<float*> job.ones)[i] = 1
-        else:
-            (<double*> job.ones)[i] = 1
-    try:
-        run(&job, bias_item)
-    finally:
-        release(space)
+    plan_runs(&job)
+    run(&job)
 
 
 cdef void plan_blocks(Gradient* job, Py_ssize_t channels, Py_ssize_t row_bytes) noexcept:
@@ -140,17 +110,7 @@ cdef void plan_runs(Gradient* job) noexcept:
         job.g_bytes = 0
 
 
-cdef void plan_depthwise(Gradient* job) noexcept:
-    cdef Py_ssize_t itemsize = job.g.itemsize
-    job.width = job.k.lanes * job.k.tile_vectors
-    job.strip_rows = 1
-    job.strips = (job.groups + job.width - 1) // job.width * job.rows.kernel
-    job.sums_bytes = rounded_up(job.cols.kernel * job.width * itemsize, 64)
-    plan_blocks(job, job.width, job.width * job.cols.stride * itemsize)
-    job.x_bytes = rounded_up(job.block_rows * in_columns(job) * job.width * itemsize, 64)
-
-
-cdef int run(Gradient* job, cf_task task) except -1:
+cdef int run(Gradient* job) except -1:
     """Compute every strip and part, then add up the parts and store the sums."""
     cdef Py_ssize_t blocks = job.g.n * job.row_blocks * job.col_blocks
     cdef int threads = threads_for(
@@ -163,7 +123,7 @@ cdef int run(Gradient* job, cf_task task) except -1:
     space = allocate(partial_bytes + threads * (job.x_bytes + job.g_bytes))
     job.partial, job.scratch = space, space + partial_bytes
     with nogil:
-        parallel(task, job, sizeof(job[0]), job.strips * job.parts, threads)
+        parallel(strip_item, job, sizeof(job[0]), job.strips * job.parts, threads)
         parallel(store_strip, job, sizeof(job[0]), job.strips, threads)
         release(space)
     return 0
@@ -293,69 +253,6 @@ cdef void add_block(
         tiles -= 1
 
 
-cdef void depthwise_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """One part of one filter row's sums, for as many channels as a register tile is wide."""
-    cdef Gradient* job = <Gradient*> context
-    cdef Py_ssize_t pixel = job.width * job.x.itemsize
-    cdef Py_ssize_t strip = item // job.parts, part = item % job.parts
-    cdef Py_ssize_t r = strip % job.rows.kernel
-    cdef Py_ssize_t first = strip // job.rows.kernel * job.width
-    cdef Py_ssize_t channels = min(job.width, job.groups - first)
-    cdef char* sums = job.partial + item * job.sums_bytes
-    cdef char* x_tile = job.scratch + thread * (job.x_bytes + job.g_bytes)
-    cdef char* g_tile = x_tile + job.x_bytes
-    cdef Py_ssize_t b, s
-    cdef Block block
-    memset(sums, 0, job.sums_bytes)
-    for b in range(part_start(job, part), part_start(job, part + 1)):
-        block = block_at(job, b)
-        pack_rows(job, &block, first, channels, r, x_tile, job.width)
-        pack_gradient(job, &block, first, channels, g_tile)
-        for s in range(job.cols.kernel):
-            job.k.depthwise_sums(
-                job.k.tile_vectors, sums + s * pixel, g_tile, block.cols * pixel, pixel,
-                x_tile + s * job.cols.dilation * pixel, in_columns(job) * pixel,
-                job.cols.stride * pixel, block.rows, block.cols,
-            )
-
-
-cdef void bias_item(void* context, Py_ssize_t item, int thread) noexcept nogil:
-    """One part of the sums of as many biases as a register tile is wide."""
-    cdef Gradient* job = <Gradient*> context
-    cdef Py_ssize_t pixel = job.width * job.g.itemsize
-    cdef Py_ssize_t first = item // job.parts * job.width, part = item % job.parts
-    cdef Py_ssize_t channels = min(job.width, job.groups - first)
-    cdef char* sums = job.partial + item * job.sums_bytes
-    cdef char* g_tile = job.scratch + thread * job.g_bytes
-    cdef Py_ssize_t b
-    cdef Block block
-    memset(sums, 0, job.sums_bytes)
-    for b in range(part_start(job, part), part_start(job, part + 1)):
-        block = block_at(job, b)
-        if job.g.sc == job.g.itemsize and channels == job.width:
-            job.k.depthwise_sums(
-                job.k.tile_vectors, sums,
-                job.g.data + block.n * job.g.sn + first * job.g.sc + block.row * job.g.sh
-                + block.col * job.g.sw,
-                job.g.sh, job.g.sw, job.ones, 0, 0, block.rows, block.cols,
-            )
-            continue
-        pack_gradient(job, &block, first, channels, g_tile)
-        job.k.depthwise_sums(
-            job.k.tile_vectors, sums, g_tile, block.cols * pixel, pixel, job.ones, 0, 0,
-            block.rows, block.cols,
-        )
-
-
-cdef inline void pack_gradient(
-    const Gradient* job, const Block* block, Py_ssize_t first, Py_ssize_t channels, char* g_tile
-) noexcept nogil:
-    pack_tile(
-        job.k, &job.g, block.n, first, channels, block.row, 1, block.rows, block.col, block.cols,
-        g_tile, job.width,
-    )
-
-
 cdef void store_strip(void* context, Py_ssize_t strip, int thread) noexcept nogil:
     """Add up a strip's parts, in order, and move the sums to where they belong."""
     cdef Gradient* job = <Gradient*> context
@@ -364,15 +261,6 @@ cdef void store_strip(void* context, Py_ssize_t strip, int thread) noexcept nogi
     cdef char* sums = job.partial + strip * job.parts * job.sums_bytes
     for part in range(1, job.parts):
         job.k.add(sums, sums + part * job.sums_bytes, job.sums_bytes // itemsize)
-    if job.depthwise:
-        # (S, channels) to gw[first:, 0, r, :]; a bias is a filter of one tap.
-        r, first = strip % job.rows.kernel, strip // job.rows.kernel * job.width
-        job.k.copy2d(
-            job.sums.data + first * job.sums.sn + r * job.sums.sh, job.sums.sn, job.sums.sw,
-            sums, itemsize, job.width * itemsize, min(job.width, job.groups - first),
-            job.cols.kernel,
-        )
-        return
     group = strip // rows_of_strips // job.runs
     first = strip // rows_of_strips % job.runs * job.run
     filters = min(job.run, job.c_out - first)

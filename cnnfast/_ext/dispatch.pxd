@@ -103,12 +103,11 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t g_step, const char* x, Py_ssize_t x_step) noexcept nogil
         void (*depthwise_tile)(int vectors, int channels, Py_ssize_t positions, char* y,
                                Py_ssize_t y_step, const char* x, Py_ssize_t x_step,
-                               const Py_ssize_t* taps, Py_ssize_t n_taps, const char* w,
-                               const char* bias, const cf_epilogue* after) noexcept nogil
-        void (*depthwise_sums)(int vectors, char* sums, const char* g, Py_ssize_t g_row_step,
-                               Py_ssize_t g_step, const char* x, Py_ssize_t x_row_step,
-                               Py_ssize_t x_step, Py_ssize_t grid_rows,
-                               Py_ssize_t grid_columns) noexcept nogil
+                               const cf_taps* taps, const char* w, const char* bias,
+                               const cf_epilogue* after) noexcept nogil
+        void (*depthwise_sums)(char* sums, Py_ssize_t sums_step, const char* g,
+                               Py_ssize_t g_step, const char* x, Py_ssize_t x_step,
+                               Py_ssize_t positions, const cf_taps* taps) noexcept nogil
         void (*copy2d)(char* y, Py_ssize_t y_row_step, Py_ssize_t y_column_step, const char* x,
                        Py_ssize_t x_row_step, Py_ssize_t x_column_step, Py_ssize_t rows,
                        Py_ssize_t columns) noexcept nogil

@@ -60,6 +60,22 @@ cdef inline void reach(
     last[0] = max(min(high, a.out), first[0])
 
 
+cdef inline void taps_inside(
+    const Axis* a, Py_ssize_t at, Py_ssize_t* first, Py_ssize_t* last
+) noexcept nogil:
+    """The taps first..last-1 of window number `at` that lie inside the input."""
+    cdef Py_ssize_t start = at * a.stride - a.before, d = a.dilation
+    last[0] = min((a.size - start + d - 1) // d, a.kernel) if a.size > start else 0
+    first[0] = min((d - 1 - start) // d, last[0]) if start < 0 else 0
+
+
+cdef inline Py_ssize_t whole_windows(const Axis* a, Py_ssize_t at) noexcept nogil:
+    """How many windows from number `at` on lie inside the input; 1 if the first does not."""
+    cdef Py_ssize_t start = at * a.stride - a.before
+    cdef Py_ssize_t room = a.size - 1 - (a.kernel - 1) * a.dilation - start
+    return room // a.stride + 1 if start >= 0 and room >= 0 else 1
+
+
 cdef inline cf_epilogue epilogue(const Image* y, object residual, double ceiling) except *:
     """What follows a convolution to y: `residual`, an array of y's strides or None, is added, and
     the sum is cut off at 0 and `ceiling`, unless that is 0."""

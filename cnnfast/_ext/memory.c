@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 
 /* Blocks from this size on lie in one range of addresses, whose pages stay with the process when a
  * block is released: fresh pages cost as much as a layer. The range is as long as half of the
- * machine's memory; pages that never were in use cost nothing. */
+ * memory that there is; pages that never were in use cost nothing. */
 #define FROM ((size_t)64 << 10)
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -30,15 +31,41 @@ static struct {
     size_t kept, reused;
 } range = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
+/* How many bytes a container's file allows. */
+static size_t allowed(const char *name)
+{
+    unsigned long long bytes = SIZE_MAX;
+    FILE *file = fopen(name, "r");
+    if (!file)
+        return SIZE_MAX;
+    const int found = fscanf(file, "%llu", &bytes); /* not where it says "max" */
+    fclose(file);
+    return found == 1 && bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+}
+
+/* Of the machine, and of the container in it: its cgroup, of version 2 or 1. */
+static size_t memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page <= 0)
+        return 0;
+    size_t size = (size_t)pages * (size_t)page;
+    const size_t limits[] = {allowed("/sys/fs/cgroup/memory.max"),
+                             allowed("/sys/fs/cgroup/memory/memory.limit_in_bytes")};
+    for (int i = 0; i < 2; i++)
+        if (limits[i] < size)
+            size = limits[i];
+    return size;
+}
+
 static void reserve(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
     return; /* the sanitizer knows the ends of the blocks that malloc gives */
 #endif
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages <= 0 || page <= 0)
+    const size_t size = memory() / 2 / HUGE_PAGE * HUGE_PAGE;
+    if (!size)
         return;
-    const size_t size = (size_t)pages / 2 * (size_t)page / HUGE_PAGE * HUGE_PAGE;
     char *data = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED)

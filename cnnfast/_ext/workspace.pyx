@@ -98,7 +98,8 @@ def memory_stats():
     -------
     dict of str to int
         Bytes ``in_use``; bytes ``kept`` for reuse, and the ``limit`` of the range (half of the
-        machine's memory; what does not fit is not kept); how many times kept memory was ``reused``.
+        memory that the machine or its container has; what does not fit is not kept); how many times
+        kept memory was ``reused``.
 
     Examples
     --------

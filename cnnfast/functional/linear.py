@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnfast._ext import conv as _kernels
 from cnnfast._ext import conv_weights as _weight_kernels
+from cnnfast._ext import conv_weights_depthwise as _channel_kernels
 from cnnfast._ext import linear as _few
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional._arguments import check_needs, float_array, nonempty, same_dtype, same_shape
@@ -147,7 +148,7 @@ def linear_backward(
             _weight_kernels.backward_weights(_row(grad), _row(x), _filters(gw), *_pixels(x), 1)
     if "bias" in needs:
         gb = empty((weight.shape[0], 1, 1, 1), x.dtype)
-        _weight_kernels.backward_bias(_row(grad), gb)
+        _channel_kernels.backward_bias(_row(grad), gb)
         gb = gb.reshape(-1)
     return gx, gw, gb
 

@@ -25,8 +25,6 @@ from tests.helpers import (
     random,
 )
 
-COUNTS = 67  # windows in a row, or channels: beyond four times the longest vector
-
 each_isa = pytest.mark.usefixtures("isa")
 each_order = pytest.mark.parametrize("order", ORDERS)
 each_dtype = pytest.mark.parametrize("dtype", FLOATS)

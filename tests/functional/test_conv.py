@@ -96,19 +96,22 @@ def axes():
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(("channels", "filters"), [(1, 1), (3, 10), (20, 10)])
+@pytest.mark.parametrize(
+    ("channels", "filters", "groups"), [(1, 1, 1), (3, 10, 1), (20, 10, 1), (16, 16, 16)]
+)
 @pytest.mark.parametrize("axis", ["rows", "columns"])
-def test_every_stride_padding_and_dilation(axis, channels, filters):
+def test_every_stride_padding_and_dilation(axis, channels, filters, groups):
     across = axis == "columns"
     # Two images, and two rows (or columns): a phase of the input gradient may flatten either.
-    numbers, weights = integers(2, channels, 2, 13), integers(filters, channels, 1, 5, seed=1)
+    numbers = integers(2, channels, 2, 13)
+    weights = integers(filters, channels // groups, 1, 5, seed=1)
     for size, kernel, stride, padding, dilation in axes():
-        window = ((1, stride), ((0, 0), padding), (1, dilation))
+        window = ((1, stride), ((0, 0), padding), (1, dilation), groups)
         x, weight = numbers[..., :size], weights[..., :kernel]
         if not across:
-            window = ((stride, 1), (padding, (0, 0)), (dilation, 1))
+            window = ((stride, 1), (padding, (0, 0)), (dilation, 1), groups)
             x, weight = x.swapaxes(2, 3), weight.swapaxes(2, 3)
-        x = channels_last(x) if size == 4 else x
+        x = channels_last(x) if size == 4 or groups > 1 else x
         y = conv2d(x, weight, None, *window)
         assert_same(y, oracle.conv2d(x, weight, None, *window))
         grad = integers(*y.shape, seed=2)

@@ -9,11 +9,12 @@ from benchmarks.layers import TABLE
 from cnnfast import explain_conv2d
 from cnnfast._ext import workspace
 from cnnfast.functional import conv2d
-from tests.helpers import channels_last, using_isa, using_threads
+from tests.helpers import using_isa, using_threads
 
 
-def images(*shape, dtype=np.float32):
-    return channels_last(np.zeros(shape, dtype))
+def images(n, c, h, w, dtype=np.float32):
+    """Zeros in channels-last memory; what nobody reads takes no room, large as it may be."""
+    return np.zeros((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def explain_layer(layer, n=None, dtype=np.float32, **options):

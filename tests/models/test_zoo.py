@@ -61,6 +61,11 @@ def images(*shape, dtype=np.float64):
     return np.random.default_rng(1).standard_normal(shape).astype(dtype)
 
 
+def state_names(model):
+    """The keys of its state_dict, without copies of what may be half a gigabyte."""
+    return [name for name, _ in (*model.named_parameters(), *model.named_buffers())]
+
+
 def test_all_are_listed():
     assert sorted(NETWORKS) == sorted(name for name in models.__all__ if name != "from_pattern")
 
@@ -75,9 +80,7 @@ def test_parameters_scores_layers_and_head(name, cheap_weights):
     channels = 1 if name == "lenet5" else 3
     classes = 10 if name.startswith(("cifar", "lenet")) else 1000
     x = images(2, channels, side, side, dtype=np.float32)
-    assert model(x).shape == (2, classes)
-    if side == 28 or name in ("vgg19", "zfnet"):
-        assert model(x[:0]).shape == (0, classes)
+    assert model(x[:0]).shape == (0, classes)  # and below with images, and with another head
 
     flat = trace(model)
     assert len(flat.outputs) == 1
@@ -85,7 +88,7 @@ def test_parameters_scores_layers_and_head(name, cheap_weights):
     assert not any(isinstance(layer, (nn.Sequential, nn.Graph)) for layer in layers)
     assert {id(p) for p in model.parameters()} == {id(p) for m in layers for p in m.parameters()}
 
-    names = list(model.state_dict())
+    names = state_names(model)
     with_parameters = [layer for layer in layers if any(True for _ in layer.parameters())]
     assert model.head is with_parameters[-1]
     old = model.head
@@ -94,7 +97,7 @@ def test_parameters_scores_layers_and_head(name, cheap_weights):
     else:
         model.head = nn.Conv2d(old.in_channels, 3, 1)
     assert model(x).shape == (2, 3)
-    assert list(model.state_dict()) == names
+    assert state_names(model) == names
 
 
 @pytest.mark.parametrize("name", [*SMALL, "lenet5"])

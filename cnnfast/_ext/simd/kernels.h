@@ -165,13 +165,14 @@ typedef struct {
      * vectors; w and bias are packed and zero-padded to tile_vectors vectors. */
     void (*depthwise_tile)(int vectors, int channels, ptrdiff_t positions, char *y,
                            ptrdiff_t y_step, const char *x, ptrdiff_t x_step,
-                           const ptrdiff_t *taps, ptrdiff_t n_taps, const char *w,
-                           const char *bias, const cf_epilogue *after);
+                           const cf_taps *taps, const char *w, const char *bias,
+                           const cf_epilogue *after);
 
-    /* Depthwise: sums[j] += sum over a grid of positions p of g[p][j] * x[p][j]. */
-    void (*depthwise_sums)(int vectors, char *sums, const char *g, ptrdiff_t g_row_step,
-                           ptrdiff_t g_step, const char *x, ptrdiff_t x_row_step,
-                           ptrdiff_t x_step, ptrdiff_t grid_rows, ptrdiff_t grid_columns);
+    /* Depthwise, for one vector of channels j: sums[t][j] += sum over positions i of
+     * g[i][j] * x[i][t][j], for the taps t. */
+    void (*depthwise_sums)(char *sums, ptrdiff_t sums_step, const char *g, ptrdiff_t g_step,
+                           const char *x, ptrdiff_t x_step, ptrdiff_t positions,
+                           const cf_taps *taps);
 
     /* y[i][j] = x[i][j] for i < rows, j < columns: a copy, a gather or a transpose. */
     void (*copy2d)(char *y, ptrdiff_t y_row_step, ptrdiff_t y_column_step, const char *x,

@@ -13,6 +13,7 @@ from cnnfast._ext import conv_few as _few
 from cnnfast._ext import conv_narrow as _narrow
 from cnnfast._ext import conv_planes as _planes
 from cnnfast._ext import conv_weights as _weights
+from cnnfast._ext import conv_weights_depthwise as _weights_depthwise
 from cnnfast._ext import conv_weights_few as _weights_few
 from cnnfast._ext.dispatch import chosen_isa
 from cnnfast.functional import _by_columns, _winograd
@@ -144,8 +145,10 @@ def backward_weights(
     plan = plan_backward_weights(x.shape[0], shape, x.dtype, win, groups, *settings)
     if plan.kernel == "winograd":
         _winograd.backward_weights(grad, x, gw, win, groups, plan.choice.tile)
-    elif plan.kernel in ("direct", "depthwise"):
+    elif plan.kernel == "direct":
         _weights.backward_weights(grad, x, gw, *win, groups)
+    elif plan.kernel == "depthwise":
+        _weights_depthwise.backward_weights(grad, x, gw, *win)
     elif plan.kernel == "few channels":
         _weights_few.backward_weights(grad, x, gw, *win, groups)
     else:
@@ -157,5 +160,5 @@ def backward_bias(grad: np.ndarray) -> np.ndarray:
     """Sum `grad`, of any number of axes, over all but the channels."""
     n, channels, *rows, columns = grad.shape
     gb = empty((channels, 1, 1, 1), grad.dtype)
-    _weights.backward_bias(grad.reshape(n, channels, math.prod(rows), columns), gb)
+    _weights_depthwise.backward_bias(grad.reshape(n, channels, math.prod(rows), columns), gb)
     return gb.reshape(-1)

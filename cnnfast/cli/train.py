@@ -7,7 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -115,5 +115,7 @@ def _write_report(learning: Learning, images: Data, settings: Settings, path: Pa
     from cnnfast.training.report import write_report
 
     history = learning.trainer.history.to_dict()
-    write_report(path, learning.model, history, learning.test, asdict(settings), images.classes)
+    write_report(
+        path, learning.model, history, learning.test, config.known(settings), images.classes
+    )
     print(f"report in {path}")

@@ -36,6 +36,16 @@ def test_losses_and_weights_agree_with_one_process(ranks, alone, tmp_path):
 
 
 @needs_mpi
+def test_losses_of_a_deep_network_agree_with_one_process(tmp_path):
+    model = programs.deep_network(seed=0)
+    loader = programs.loader(dtype=np.float64)
+    alone = programs.learn(model, loader, lambda loss, count: loss, epochs=1)
+    job = launch(program(3, "deep_agreement", tmp_path / "losses.npy"))
+    assert job.returncode == 0, job.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "losses.npy"), alone, rtol=0, atol=1e-10)
+
+
+@needs_mpi
 def test_gradients_on_two_ranks():
     job = launch(program(2, "checks"))
     assert job.returncode == 0, job.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,14 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 def write(settings: Settings, path: Path) -> None:
     """Write the settings that have a value, for `read`."""
-    lines = (f"{name} = {_toml(value)}\n" for name, value in known(settings).items())
+    lines = (f"{name} = {_toml(value)}\n" for name, value in known(asdict(settings)).items())
     with replacing(path) as file:
         file.write("".join(lines).encode())
 
 
-def known(settings: Settings) -> dict[str, Any]:
-    """Give the settings that have a value."""
-    return {name: value for name, value in asdict(settings).items() if value is not None}
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what has no value."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _toml(value: Any) -> str:

@@ -7,7 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -116,6 +116,6 @@ def _write_report(learning: Learning, images: Data, settings: Settings, path: Pa
 
     history = learning.trainer.history.to_dict()
     write_report(
-        path, learning.model, history, learning.test, config.known(settings), images.classes
+        path, learning.model, history, learning.test, config.known(asdict(settings)), images.classes
     )
     print(f"report in {path}")

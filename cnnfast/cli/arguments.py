@@ -78,7 +78,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _add_summary(commands: argparse._SubParsersAction) -> None:
     summary = _add(commands, "summary", "list what a network's layers cost: memory, multiply-adds")
-    summary.add_argument("model", metavar="MODEL", help="a network's name, or an ONNX file")
+    summary.add_argument(
+        "model", metavar="MODEL", help="a network's name, a layer pattern, or an ONNX file"
+    )
     summary.add_argument(
         "--input",
         type=shape,

@@ -99,6 +99,8 @@ class EarlyStopping(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         if not trainer.history.epochs:
             self._begin()
+        elif trainer.stopped == self._reason and self.bad_epochs <= self.patience:
+            trainer.stop("")  # a resumption with more patience
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         value = float(trainer.history[self.monitor][-1])
@@ -112,10 +114,12 @@ class EarlyStopping(Callback):
         else:
             self.bad_epochs += 1
         if self.bad_epochs > self.patience:
-            trainer.stop(
-                f"{self.monitor} has not been better than {self.best:.6g} for "
-                f"{self.bad_epochs} epochs"
-            )
+            trainer.stop(self._reason)
+
+    @property
+    def _reason(self) -> str:
+        epochs = "1 epoch" if self.bad_epochs == 1 else f"{self.bad_epochs} epochs"
+        return f"{self.monitor} has not been better than {self.best:.6g} for {epochs}"
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "bad_epochs": self.bad_epochs}

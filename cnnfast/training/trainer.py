@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,8 @@ from cnnfast.training.history import History
 from cnnfast.training.interruption import Interruption, deferred_interruption
 from cnnfast.training.loop import Batches, Criterion, Progress, train_epoch, validate
 from cnnfast.training.ranks import Ranks, any_of_all, is_first
-from cnnfast.training.state import restore, state_of, state_of_loader
+from cnnfast.training.resumption import begin, save
+from cnnfast.training.state import state_of_loader
 
 
 class Trainer:
@@ -205,8 +205,8 @@ class Trainer:
         Raises
         ------
         ValueError
-            `train` gives no images; there are checkpoints, but `resume` is False; or the
-            checkpoint does not belong to this run.
+            `train` or `validation` gives no images; there are checkpoints, but `resume` is False;
+            or the checkpoint does not belong to this run.
         FloatingPointError
             The loss or a gradient became NaN or infinite; the message says at which step, and in
             which layer that began. The parameters are those of the step before.
@@ -222,7 +222,7 @@ class Trainer:
         self.train, self.validation = train, validation
         self.epochs = positive("Trainer.fit", "epochs", epochs)
         self.validation_state = state_of_loader(validation)
-        self._begin(resume)
+        begin(self, resume)
         with deferred_interruption() as interruption:
             self._interruption: Interruption = interruption
             try:
@@ -236,38 +236,6 @@ class Trainer:
     def stop(self, reason: str) -> None:
         """End training after the epoch under way: for callbacks."""
         self.stopped = reason
-
-    def _begin(self, resume: bool) -> None:
-        if resume and self.checkpoints is None:
-            raise ValueError(
-                "Trainer.fit: resume needs checkpoints, which the Trainer was not given"
-            )
-        if self.checkpoints is None:
-            return
-        if resume:
-            self._resume(self.checkpoints)
-        elif self.checkpoints.paths():
-            raise ValueError(
-                f"Trainer.fit: {self.checkpoints.folder} has checkpoints of an earlier run: go on "
-                "with resume=True, or use another folder"
-            )
-
-    def _resume(self, checkpoints: Checkpoints) -> None:
-        if is_first(self.world):
-            checkpoints.load(self)
-        if self.world is not None:
-            parts = (self.model.state_dict(), self.optimizer.state_dict(), state_of(self))
-            weights, optimizer, state = self.world.broadcast(parts)
-            self.model.load_state_dict(weights)
-            self.optimizer.load_state_dict(optimizer)
-            restore(self, state)
-
-    def _save(self, checkpoints: Checkpoints) -> Path:
-        """Let the first rank write a checkpoint, and the others wait for it."""
-        if self.world is None:
-            return checkpoints.save(self)
-        path = checkpoints.save(self) if self.world.rank == 0 else Path()
-        return self.world.broadcast(path)
 
     def _run_epoch(self) -> None:
         self.epoch = self.history.epochs + 1
@@ -292,11 +260,7 @@ class Trainer:
             raise FloatingPointError(
                 f"Trainer.fit: epoch {self.epoch}, step {self.step + 1}: {error}"
             ) from error
-        if not self.progress.images:
-            raise ValueError(
-                f"Trainer.fit: train gave no images in epoch {self.epoch} (a generator gives its "
-                "batches only once: pass a DataLoader, or a list)"
-            )
+        self._check_given("train", self.progress)
         self.seconds = time.perf_counter() - self._start
         self.learned = True
 
@@ -310,8 +274,16 @@ class Trainer:
             self._after_validation_step,
             world=self.world,
         )
+        self._check_given("validation", measured)
         self.validation_state = state_of_loader(self.validation)
         return measured
+
+    def _check_given(self, name: str, progress: Progress) -> None:
+        if not progress.images:
+            raise ValueError(
+                f"Trainer.fit: {name} gave no images in epoch {self.epoch} (a generator gives its "
+                "batches only once: pass a DataLoader, or a list)"
+            )
 
     def _end_epoch(self, validation: Progress) -> None:
         self.history.append(
@@ -332,8 +304,7 @@ class Trainer:
             self.schedule.step()
         self._call("on_epoch_end")
         self.progress, self.seconds, self.learned = Progress(), 0.0, False
-        if self.checkpoints is not None:
-            self._save(self.checkpoints)
+        save(self)
         self._heed_interruption()
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -346,8 +317,8 @@ class Trainer:
         try:
             yield from batches
         except Exception:
-            if self.checkpoints is not None and self.world is None and self.progress.batches:
-                self._save(self.checkpoints)
+            if self.world is None and self.progress.batches:
+                save(self)
             raise
 
     def _before_step(self) -> None:
@@ -366,8 +337,8 @@ class Trainer:
             self.schedule.step()
         self._call("on_step_end")
         every = self.checkpoints.every_steps if self.checkpoints is not None else None
-        if self.checkpoints is not None and every and self.step % every == 0:
-            self._save(self.checkpoints)
+        if every and self.step % every == 0:
+            save(self)
         self._heed_interruption()
 
     def _after_validation_step(self, validated: Progress) -> None:
@@ -379,10 +350,9 @@ class Trainer:
     def _heed_interruption(self) -> None:
         if not any_of_all(self.world, self._interruption.requested):
             return
-        if self.checkpoints is None:
-            raise KeyboardInterrupt(f"after step {self.step}")
-        path = self._save(self.checkpoints)
-        raise KeyboardInterrupt(f"after step {self.step}, saved in {path}")
+        path = save(self)
+        saved = "" if path is None else f", saved in {path}"
+        raise KeyboardInterrupt(f"after step {self.step}{saved}")
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:

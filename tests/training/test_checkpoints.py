@@ -15,7 +15,7 @@ import pytest
 
 from cnnfast import nn, optim
 from cnnfast.io import load_weights
-from cnnfast.training import Callback, Checkpoints, History, Trainer
+from cnnfast.training import Callback, Checkpoints, EarlyStopping, History, Trainer
 from tests.helpers import CHECKOUT
 from tests.training.runs import (
     EPOCHS,
@@ -124,6 +124,24 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     assert run(tmp_path, Enough()).history.epochs == 2
     again = run(tmp_path, Enough())
     assert (again.history.epochs, again.stopped) == (2, "enough")
+
+
+def test_more_patience(tmp_path):
+    """It goes on to where it would have come with that patience from the first."""
+
+    def fit(folder, patience):
+        stopping = EarlyStopping(patience=patience, min_delta=9)  # nothing is as much better
+        trainer = make_trainer(folder, epochs=6)
+        trainer.callbacks = [*trainer.callbacks[:1], stopping]
+        trainer.fit(batches(), validation_batches(), 6, resume=True)
+        return trainer
+
+    first = fit(tmp_path / "a", patience=0)
+    assert (first.history.epochs, first.stopped[-12:]) == (2, " for 1 epoch")
+    assert fit(tmp_path / "a", patience=0).history.epochs == 2
+    again = fit(tmp_path / "a", patience=2)
+    assert (again.history.epochs, again.stopped[-13:]) == (4, " for 3 epochs")
+    assert_same_run(again, fit(tmp_path / "b", patience=2))
 
 
 def test_without_safetensors(whole, tmp_path, monkeypatch):

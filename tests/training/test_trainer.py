@@ -333,6 +333,8 @@ def test_batches_that_come_only_once():
         trainer.fit(iter(BATCH), epochs=2)
     with pytest.raises(ValueError, match="train gave no images in epoch 1"):
         trainer.fit([])
+    with pytest.raises(ValueError, match="validation gave no images in epoch 2"):
+        trainer.fit(BATCH, iter(BATCH), epochs=2)
 
 
 def test_bad_arguments():

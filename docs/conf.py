@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import os
 import re
+from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -38,14 +41,29 @@ html_show_copyright = False
 html_title = f"cnnfast {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["pictures/report.html"]
 
 
 def setup(app: Sphinx) -> None:
     # Formulas become MathML, which browsers draw themselves: no script, and nothing to download.
     app.add_html_math_renderer("mathml", (_in_line, None), (_on_its_own, None))
     app.config.html_math_renderer = "mathml"
+    _draw(Path(app.srcdir))
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _leave_out_files)
+
+
+def _draw(docs: Path) -> None:
+    """Run the page about pictures, which saves them, in the folder from which it shows them."""
+    page = (docs / "guides" / "seeing.md").read_text()
+    examples = doctest.DocTestParser().get_examples(page.replace("```", ""))
+    folder, before = docs / "pictures", Path.cwd()
+    folder.mkdir(exist_ok=True)
+    os.chdir(folder)
+    try:
+        exec("".join(example.source for example in examples), {})
+    finally:
+        os.chdir(before)
 
 
 def _skip(app: Sphinx, what: str, name: str, value: object, *rest: object) -> bool | None:

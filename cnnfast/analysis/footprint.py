@@ -147,8 +147,8 @@ class _Blocks:
     def total(self) -> int:
         """The most bytes in use at once, and room for the largest block once more.
 
-        Packed filters, which stay, come to lie where a large block was, and the next such block
-        does not fit there any more.
+        What stays (gradients and momentum after the first step, filters packed to infer) comes to
+        lie where a large block was, and the next such block does not fit there any more.
         """
         return self._most + self._largest
 

@@ -51,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
     add_train(_add(commands, "train", "train a network on images of one's own, or a known set"))
 
     summary = _add(commands, "summary", "list what a network's layers cost: memory, multiply-adds")
-    summary.add_argument("model", metavar="MODEL", help="a network's name, or an ONNX file")
+    summary.add_argument(
+        "model", metavar="MODEL", help="a network's name, a layer pattern, or an ONNX file"
+    )
     summary.add_argument(
         "--input",
         type=shape,

@@ -63,12 +63,13 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 def write(settings: Settings, path: Path) -> None:
     """Write the settings that have a value, for `read`."""
-    lines = (f"{name} = {_toml(value)}\n" for name, value in _known(asdict(settings)).items())
+    lines = (f"{name} = {_toml(value)}\n" for name, value in known(asdict(settings)).items())
     with replacing(path) as file:
         file.write("".join(lines).encode())
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what has no value."""
     return {name: value for name, value in values.items() if value is not None}
 
 

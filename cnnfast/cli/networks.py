@@ -46,6 +46,11 @@ def maker(name: str, is_what: str = "not") -> Callable[..., Module]:
     return cast("Callable[..., Module]", getattr(models, name))
 
 
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a pattern such as ``INPUT -> CONV -> RELU -> FC``."""
+    return name.startswith("INPUT")
+
+
 def usual_side(name: str) -> int:
     """Give the side of the images that a network is for."""
     return next((side for start, side in _SIDES.items() if name.startswith(start)), IMAGENET_SIDE)

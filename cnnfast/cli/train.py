@@ -115,5 +115,7 @@ def _write_report(learning: Learning, images: Data, settings: Settings, path: Pa
     from cnnfast.training.report import write_report
 
     history = learning.trainer.history.to_dict()
-    write_report(path, learning.model, history, learning.test, asdict(settings), images.classes)
+    write_report(
+        path, learning.model, history, learning.test, config.known(asdict(settings)), images.classes
+    )
     print(f"report in {path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -14,6 +14,12 @@ from cnnfast.data.prefetch import prefetched
 from cnnfast.data.transforms import Transform
 
 Batch = tuple[np.ndarray, np.ndarray]
+#: Says which of so many images to take: an index of theirs, ascending.
+Cut = Callable[[int], slice | np.ndarray]
+
+#: Images that are transformed together, with draws of their own: who wants only some images of a
+#: batch prepares few others, and sees the draws that everyone sees.
+GROUP = 64
 
 
 class Images(Protocol):
@@ -51,8 +57,9 @@ class DataLoader:
     drop_last : bool
         Leave out a last batch of fewer than ``batch_size`` images.
     transform : callable, optional
-        ``transform(images, rng) -> images`` for a batch, with a generator of its own; for instance
-        from `cnnfast.data.transforms`. With several workers it runs in several threads at once.
+        ``transform(images, rng) -> images`` for up to 64 images of a batch at a time, with a
+        generator of their own; for instance from `cnnfast.data.transforms`. With several workers
+        it runs in several threads at once.
     workers : int
         Threads that prepare batches ahead of the loop; 0 prepares each when it is asked for.
     prefetch : int
@@ -128,16 +135,38 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Start an epoch, or go on with the one that a state was loaded from."""
+        return self.parts(lambda count: slice(None))
+
+    def parts(self, cut: Cut) -> Iterator[Batch]:
+        """Start an epoch as iteration does, and prepare only some images of each batch.
+
+        Parameters
+        ----------
+        cut : callable
+            ``cut(count) -> index``: which of the `count` images of a batch to take, as a slice or
+            as an array of integers in ascending order; at least one.
+
+        Returns
+        -------
+        iterator of tuple of numpy.ndarray
+            What iteration would give, ``(images[index], labels[index])`` of each batch, to the bit.
+
+        Examples
+        --------
+        >>> loader = DataLoader(np.zeros((5, 1, 2, 2)), np.arange(5), batch_size=4)
+        >>> [labels.tolist() for _, labels in loader.parts(lambda count: slice(count // 2, None))]
+        [[2, 3], [4]]
+        """
         start = self._rng.bit_generator.state
         count = len(self.images)
         order = self._rng.permutation(count) if self.shuffle else np.arange(count)
         seed = 0 if self.transform is None else int(self._rng.integers(1 << 63))
         self._epoch = _Epoch(start, order, seed, self._resume_at)
         self._resume_at = 0
-        return self._batches(self._epoch)
+        return self._batches(self._epoch, cut)
 
-    def _batches(self, epoch: _Epoch) -> Iterator[Batch]:
-        prepare = partial(self._prepare, epoch)
+    def _batches(self, epoch: _Epoch, cut: Cut) -> Iterator[Batch]:
+        prepare = partial(self._prepare, epoch, cut)
         numbers = range(epoch.position, len(self))
         batches: Iterator[Batch]
         if self.workers:
@@ -150,14 +179,23 @@ class DataLoader:
         if self._epoch is epoch:
             self._epoch = None
 
-    def _prepare(self, epoch: _Epoch, number: int) -> Batch:
+    def _prepare(self, epoch: _Epoch, cut: Cut, number: int) -> Batch:
         start = number * self.batch_size
-        chosen = epoch.order[start : start + self.batch_size]
-        images = self.images[chosen]
-        if self.transform is not None:
-            # A generator for each batch, so that it matters neither who prepares it nor when.
-            images = self.transform(images, np.random.default_rng((epoch.seed, number)))
-        return images, self.labels[chosen]
+        batch = epoch.order[start : start + self.batch_size]
+        places = np.arange(len(batch))[cut(len(batch))]
+        labels = self.labels[batch[places]]
+        if self.transform is None:
+            return self.images[batch[places]], labels
+        groups = places // GROUP
+        parts = []
+        for group in np.unique(groups).tolist():
+            first = group * GROUP
+            # A generator for each, so that it matters neither who prepares it nor when.
+            rng = np.random.default_rng((epoch.seed, number, group))
+            images = self.transform(self.images[batch[first : first + GROUP]], rng)
+            mine = places[groups == group] - first
+            parts.append(images if len(mine) == len(images) else images[mine])
+        return np.concatenate(parts), labels
 
     def state_dict(self) -> dict[str, Any]:
         """Give what it takes to go on later, in another process too, as if nothing had happened.

@@ -1,8 +1,8 @@
-"""What is done to images on their way into a network, a batch at a time; torchvision's names.
+"""What is done to images on their way into a network, several at a time; torchvision's names.
 
 A transform is any callable ``transform(images, rng) -> images``, from and to a batch (N, C, H, W).
 It draws from the generator `rng` and from nothing else, so that what it did can be repeated, and
-leaves what it was given alone. `DataLoader` calls it for every batch.
+leaves what it was given alone. `DataLoader` calls it for up to 64 images of a batch at a time.
 """
 
 from __future__ import annotations

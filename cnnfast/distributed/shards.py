@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast.data import DataLoader
 from cnnfast.distributed.world import init
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -23,9 +24,9 @@ def shard(loader: Iterable[Batch]) -> Shard:
     Parameters
     ----------
     loader : iterable of (images, labels)
-        For instance a `cnnfast.data.DataLoader`. It makes whole batches; if that costs much, give
-        each rank a loader of its own, over its own part of the images (``images[rank::size]``)
-        and with as many batches as all others: `parallel` counts the images of every batch.
+        A `cnnfast.data.DataLoader` prepares on each rank only the images of its part (and fewer
+        than 64 before and after them, if it transforms them). Of any other iterable each rank makes
+        whole batches, and takes its part.
 
     Returns
     -------
@@ -62,6 +63,9 @@ class Shard:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
+        if isinstance(self.loader, DataLoader):
+            yield from self.loader.parts(self._part)
+            return
         for images, labels in self.loader:
             mine = self._part(len(images))
             yield images[mine], labels[mine]

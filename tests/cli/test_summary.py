@@ -40,6 +40,19 @@ def test_advice_as_json(capsys):
     assert data["advice"]["findings"][0]["rule"] == "shrinks"
 
 
+def test_a_pattern(capsys):
+    assert main(["summary", "INPUT -> [CONV -> RELU -> POOL]*2 -> FC", "--input", "1,8,8"]) == 0
+    model = models.from_pattern("INPUT -> [CONV -> RELU -> POOL]*2 -> FC", (1, 8, 8))
+    assert capsys.readouterr().out == f"{summary(model, (1, 8, 8))}\n"
+
+
+def test_a_pattern_with_a_mistake(capsys):
+    assert main(["summary", "INPUT -> CONF", "--input", "1,8,8"]) == 2
+    message, _, place = capsys.readouterr().err.splitlines()
+    assert message.startswith("cnnfast: error: from_pattern: ")
+    assert place.strip() == "^"
+
+
 def test_an_onnx_file(monkeypatch, capsys):
     files = {"some/net.onnx": models.lenet5()}
     monkeypatch.setattr(cnnfast, "load_onnx", files.__getitem__, raising=False)

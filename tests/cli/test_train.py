@@ -571,6 +571,7 @@ def test_report(folder, monkeypatch, capsys):
     assert history["epoch"] == [1]
     assert [len(labels) for _, labels in validation] == [50]
     assert configuration["batch_size"] == 64
+    assert "clip_norm" not in configuration  # which has no value
     assert names == tuple("0123456789")
 
 

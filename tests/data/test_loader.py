@@ -187,3 +187,70 @@ def test_a_transform_leaves_the_order_alone():
         for transform in (None, lambda images, rng: images)
     )
     assert epoch(plain) == epoch(transformed)
+
+
+# ---------------------------------------------------------------------------- parts
+
+
+class Watched:
+    """Images that note which of them were asked for."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.asked_for = images, images.shape, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        self.asked_for += index.tolist()
+        return self.images[index]
+
+
+def noise(images, rng):
+    return images + rng.random(images.shape, np.float32)
+
+
+CUTS = {
+    "all": lambda count: slice(None),
+    "first": lambda count: slice(1),
+    "middle": lambda count: slice(count // 3, 2 * count // 3 + 1),
+    "last": lambda count: slice(-5, None),
+    "every other": lambda count: np.arange(0, count, 2),
+}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("transform", [None, noise])
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_parts_are_those_of_whole_batches(cut, transform, workers):
+    whole, parts = (
+        DataLoader(*make(230), 100, shuffle=True, seed=3, transform=transform, workers=workers)
+        for _ in range(2)
+    )
+    for _ in range(2):
+        for (images, labels), part in zip(whole, parts.parts(cut), strict=True):
+            np.testing.assert_array_equal(part[0], images[cut(len(images))])
+            np.testing.assert_array_equal(part[1], labels[cut(len(labels))])
+    assert whole.state_dict() == parts.state_dict()
+
+
+@pytest.mark.parametrize("transform", [None, noise])
+def test_only_a_part_is_prepared(transform):
+    images, labels = make(400)
+    watched = Watched(images)
+    loader = DataLoader(watched, labels, 200, transform=transform)
+    assert [y.tolist() for _, y in loader.parts(lambda count: slice(70, 90))] == [
+        list(range(70, 90)),
+        list(range(270, 290)),
+    ]
+    # What is transformed with them are 64 images of each batch.
+    first, last = (70, 90) if transform is None else (64, 128)
+    assert watched.asked_for == [*range(first, last), *range(200 + first, 200 + last)]
+
+
+def test_transformed_images_keep_their_memory_order():
+    images, labels = make(100)
+    channels_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    loader = DataLoader(channels_last, labels, 100, transform=lambda images, rng: images + 1)
+    for batch_images, _ in loader:
+        assert batch_images.transpose(0, 2, 3, 1).flags.c_contiguous

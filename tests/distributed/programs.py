@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import cnnfast
-from cnnfast import data, distributed, nn, optim
+from cnnfast import data, distributed, models, nn, optim
 from cnnfast.distributed.buckets import GradientSum
 from cnnfast.nn.trace import trace
 from cnnfast.training import Callback, Trainer
@@ -33,8 +33,8 @@ def images(dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(dtype), labels
 
 
-def loader(batch_size: int = BATCH) -> data.DataLoader:
-    return data.DataLoader(*images(), batch_size, shuffle=True, seed=1)
+def loader(batch_size: int = BATCH, dtype: type = np.float32) -> data.DataLoader:
+    return data.DataLoader(*images(dtype), batch_size, shuffle=True, seed=1)
 
 
 def network(seed: int) -> nn.Module:
@@ -49,6 +49,11 @@ def network(seed: int) -> nn.Module:
         nn.Flatten(),
         nn.Linear(128, CLASSES, rng=rng),
     )
+
+
+def deep_network(seed: int) -> nn.Module:
+    """In float64: with so many layers, float32's rounding grows to 1e-3 within a few steps."""
+    return models.cifar_resnet20(CLASSES, rng=np.random.default_rng(seed), dtype=np.float64)
 
 
 def learn(
@@ -92,6 +97,14 @@ def agreement(out: str) -> None:
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
     if world.rank == 0:
         np.savez(out, losses=losses, **state)
+
+
+def deep_agreement(out: str) -> None:
+    world = distributed.init()
+    model = distributed.parallel(deep_network(seed=world.rank), sync_batchnorm=True)
+    losses = learn(model, distributed.shard(loader(dtype=np.float64)), world.mean, epochs=1)
+    if world.rank == 0:
+        np.save(out, losses)
 
 
 def threads() -> None:

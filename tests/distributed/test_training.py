@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from cnnfast._ext.threads import available_processors
 
-from cnnfast import distributed
+from cnnfast import data, distributed
 from cnnfast.distributed.threads import fair_share
+from tests.data.test_loader import Watched
 from tests.distributed import programs
 from tests.distributed.launch import SETTINGS, launch, needs_mpi, program
 
@@ -35,6 +36,16 @@ def test_losses_and_weights_agree_with_one_process(ranks, alone, tmp_path):
 
 
 @needs_mpi
+def test_losses_of_a_deep_network_agree_with_one_process(tmp_path):
+    model = programs.deep_network(seed=0)
+    loader = programs.loader(dtype=np.float64)
+    alone = programs.learn(model, loader, lambda loss, count: loss, epochs=1)
+    job = launch(program(3, "deep_agreement", tmp_path / "losses.npy"))
+    assert job.returncode == 0, job.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "losses.npy"), alone, rtol=0, atol=1e-10)
+
+
+@needs_mpi
 def test_gradients_on_two_ranks():
     job = launch(program(2, "checks"))
     assert job.returncode == 0, job.stderr
@@ -59,6 +70,32 @@ def test_parts_cover_a_batch(size, count):
     # Every image as often as every other; once where there are enough.
     times = np.bincount(np.concatenate([labels for _, labels in parts]), minlength=count)
     assert set(times) == {-(-size // count)}
+
+
+@pytest.mark.parametrize("size", [2, 3, 40])
+def test_ranks_have_the_same_draws_in_any_number(size):
+    images, labels = np.zeros((107, 1, 4, 4), np.float32), np.arange(107)
+
+    def draw(images, rng):
+        return images + rng.random((len(images), 1, 1, 1), np.float32)
+
+    def loader():
+        return data.DataLoader(images, labels, 70, shuffle=True, seed=2, transform=draw)
+
+    shards = [distributed.Shard(loader(), rank, size) for rank in range(size)]
+    for batch, *parts in zip(loader(), *shards, strict=True):
+        drawn = dict(zip(batch[1].tolist(), batch[0][:, 0, 0, 0].tolist(), strict=True))
+        assert len(set(drawn.values())) == len(batch[1])
+        for x, y in parts:
+            assert [drawn[label] for label in y.tolist()] == x[:, 0, 0, 0].tolist()
+        assert set(np.concatenate([y for _, y in parts])) == set(batch[1])
+
+
+def test_a_rank_prepares_only_its_part():
+    images = Watched(np.zeros((10, 1, 2, 2)))
+    for _ in distributed.Shard(data.DataLoader(images, np.arange(10), 4), rank=1, size=2):
+        pass
+    assert images.asked_for == [2, 3, 6, 7, 9]
 
 
 def test_no_images_stay_none():

@@ -1,8 +1,9 @@
 """Every block of code in the site's pages runs, in order, and prints what the page says.
 
 Python is written as doctests, with one namespace for a page. A shell block is "console": lines that
-begin with "$ cnnfast" and, beneath each, what it prints. A comment on the line before a block says
-`<!-- slow -->`, and then it runs under the `slow` mark only, or `<!-- not run: why -->`.
+begin with "$ cnnfast" or "$ mpiexec -n RANKS cnnfast" and, beneath each, what it prints. A comment
+on the line before a block says `<!-- slow -->`, and then it runs under the `slow` mark only, or
+`<!-- not run: why -->`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from cnnfast.cli import main
+from tests.distributed import launch
 from tests.helpers import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
-WRITTEN_BY_PROGRAMS = {DOCS / "performance.md", DOCS / "ledger.md"}
+WRITTEN_BY_PROGRAMS = {DOCS / "performance.md", DOCS / "scaling.md"}
 PAGES = sorted(set(DOCS.rglob("*.md")) - WRITTEN_BY_PROGRAMS)
 
 FENCE = re.compile(r"```(?P<language>\S*)")
@@ -56,9 +59,19 @@ def as_call(line: str) -> str:
 
 def shell(command: str) -> None:
     program, *arguments = shlex.split(command)
-    assert program == "cnnfast", f"{command}: only cnnfast runs here"
-    code = main(arguments)
+    assert program in ("cnnfast", "mpiexec"), f"{command}: only cnnfast runs here"
+    code = main(arguments) if program == "cnnfast" else on_ranks(arguments)
     assert code == 0, f"{command}: exit code {code}"
+
+
+def on_ranks(arguments: list[str]) -> int:
+    option, ranks, program, *rest = arguments
+    assert (option, program) == ("-n", "cnnfast")
+    words = launch.command(int(ranks), "-m", "cnnfast", *rest)
+    settings = launch.environment() | {"PYTHONPATH": str(CHECKOUT)}
+    job = subprocess.run(words, env=settings, capture_output=True, text=True, timeout=60)
+    print(job.stdout, end="")
+    return job.returncode
 
 
 def run(page: Path, slow: bool) -> None:
@@ -97,6 +110,12 @@ def test_whole_page(page, tmp_path, monkeypatch):
 def test_python_is_written_as_doctests(page):
     first_lines = re.findall(r"^```python\n(.*)", page.read_text(), flags=re.M)
     assert [line for line in first_lines if not line.startswith(">>> ")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_block_is_merely_indented(page):
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    assert re.findall(r"\n\n {4}.*", prose) == []
 
 
 # ---------------------------------------------------------------------------- of these tests

@@ -14,6 +14,8 @@ from cnnfast.analysis.plots._style import RIGHT, WRONG, new_figure, title
 
 _WRITTEN = 20  # classes: of more than that neither counts nor names would be legible
 _NAMED = 60
+_LUMINANCE = 0.2126, 0.7152, 0.0722  # of red, green and blue
+_DARK = 0.18  # luminance on which white stands out more than black does
 _TICKS: dict[str, Any] = {"fontsize": 9, "parse_math": False}  # a name may have a $ in it
 
 
@@ -93,8 +95,8 @@ def _colours(counts: np.ndarray) -> np.ndarray:
 
 
 def _write(axes: Axes, counts: np.ndarray) -> None:
-    strength = _strength(counts)
+    luminance = _colours(counts) ** 2.2 @ _LUMINANCE
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            color = "white" if strength[row, column] > 0.5 else "black"
+            color = "white" if luminance[row, column] < _DARK else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9, color=color)

@@ -95,7 +95,6 @@ def _written(
         raise ValueError(f"write_report: {classes} classes need as many names, got {len(names)}")
     ledger = summary(model, seen.examples.images.shape[1:])
     parts: list[Callable[[], Iterable[Section]]] = [
-        partial(_configuration, configuration),
         partial(_curves, history),
         partial(_filters, model),
         partial(_activations, model, seen, ledger),
@@ -103,6 +102,7 @@ def _written(
         partial(_confusion, seen, names),
         partial(_mistakes, seen, names),
         partial(_ledger, model, ledger),
+        partial(_configuration, configuration),
     ]
     sections: list[Section] = []
     with bar(len(parts), "report", " parts") as shown:
@@ -127,26 +127,6 @@ def _facts(
         ("multiply-adds an image", quantity(ledger.multiply_adds)),
         ("memory to train on one", quantity(ledger.training_bytes, "B")),
     ]
-
-
-def _configuration(configuration: Mapping[str, Any]) -> list[Section]:
-    tables = [table("Run", unfolded(configuration)), table("Machine", config().items())]
-    return [Section("Configuration", "What was run, and on what.", tables)]
-
-
-def unfolded(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Write mappings within mappings as one.
-
-    Examples
-    --------
-    >>> list(unfolded({"optimizer": {"lr": 0.1}, "seed": 0}))
-    [('optimizer.lr', '0.1'), ('seed', '0')]
-    """
-    for name, value in configuration.items():
-        if isinstance(value, Mapping):
-            yield from unfolded(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", str(value)
 
 
 def _curves(history: Mapping[str, Sequence[float]]) -> Iterator[Section]:
@@ -214,3 +194,23 @@ def _ledger(model: Module, ledger: Summary) -> list[Section]:
     )
     figure = picture(plots.ledger(ledger, times), "Memory, parameters and time of each layer")
     return [Section("Ledger", text, [figure, folded("all figures", str(ledger))])]
+
+
+def _configuration(configuration: Mapping[str, Any]) -> list[Section]:
+    tables = [table("Run", unfolded(configuration)), table("Machine", config().items())]
+    return [Section("Configuration", "What was run, and on what.", tables)]
+
+
+def unfolded(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Write mappings within mappings as one.
+
+    Examples
+    --------
+    >>> list(unfolded({"optimizer": {"lr": 0.1}, "seed": 0}))
+    [('optimizer.lr', '0.1'), ('seed', '0')]
+    """
+    for name, value in configuration.items():
+        if isinstance(value, Mapping):
+            yield from unfolded(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", str(value)

@@ -265,6 +265,23 @@ def test_confusion_matrix():
     assert titles(figure) == ["3 mistakes in 40 images"]
 
 
+def test_numbers_of_the_confusion_matrix_stand_out_from_their_cells():
+    counts = np.array([[50, *range(1, 12)], *np.diag(range(1, 12), 1)[:-1]])
+    (axes,) = plots.confusion_matrix(counts).axes
+    written = [text for text in axes.texts if text.get_text()]
+    assert len(written) == 23
+    for text in written:
+        column, row = text.get_position()
+        colours = to_rgb(text.get_color()), pixels(axes)[row, column]
+        dark, light = sorted(map(luminance, colours))
+        assert (light + 0.05) / (dark + 0.05) > 4  # the contrast of WCAG 2
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
 def test_confusion_of_many_classes_and_of_no_images():
     figure = plots.confusion_matrix(np.eye(100, dtype=int))
     assert titles(figure) == ["0 mistakes in 100 images"]

@@ -116,7 +116,7 @@ def test_the_page_is_laid_out(rendered):
         assert box["left"] + box["width"] < WIDTH
         assert box["height"] > 100
     # Text beside the pictures: the configuration has none.
-    assert rendered.region(sections[0]).std() > 0.05
+    assert rendered.region(sections[-1]).std() > 0.05
 
 
 def test_a_narrow_window_and_a_picture_from_elsewhere(report, tmp_path):

@@ -41,8 +41,8 @@ def digits(count, batch_size=64):
 
 def test_it_has_all_parts(report):
     assert headings(report) == [
-        *("Configuration", "Curves", "Filters", "Activations", "Saliency", "Confusion"),
-        *("Worst mistakes", "Ledger"),
+        *("Curves", "Filters", "Activations", "Saliency", "Confusion", "Worst mistakes"),
+        *("Ledger", "Configuration"),
     ]
     tree = parsed(report)
     alts = [image.get("alt") for image in tree.iter("img")]
@@ -121,7 +121,7 @@ def test_a_network_of_another_kind_before_its_first_epoch(tmp_path):
     before = model.state_dict()
     write_report(tmp_path / "page.html", model, {"train_loss": []}, digits(20), {})
     assert headings(tmp_path / "page.html") == [
-        *("Configuration", "Activations", "Saliency", "Confusion", "Worst mistakes", "Ledger")
+        *("Activations", "Saliency", "Confusion", "Worst mistakes", "Ledger", "Configuration")
     ]
     assert parsed(tmp_path / "page.html").find(".//title").text == "Training"
     for name, value in model.state_dict().items():

@@ -6,8 +6,8 @@
 
 Without a file of weights, the network first learns the digits 0 to 4, from all bundled images of
 them. Then it gets a new head for the digits 5 to 9 and a few images of these: first the head learns
-on what the frozen rest makes of them, then everything does, with smaller steps. Beside it learns
-the same network from nothing, from the same images and as long.
+on what the frozen rest makes of them, then everything does. Beside it learns the same network from
+nothing, from the same images and as long.
 """
 
 from __future__ import annotations
@@ -60,12 +60,16 @@ def make(name: str, channels: int, rng: np.random.Generator) -> Module:
 
 
 def train(model: Module, dataset: Dataset, epochs: int, lr: float, seed: int) -> float:
-    """Let those parameters learn that are not frozen, and give the accuracy in the end."""
+    """Let those parameters learn that are not frozen, and give the accuracy in the end.
+
+    The rate falls from epoch to epoch.
+    """
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = SGD(learning, lr=lr, momentum=0.9)
     images, labels = dataset.train_images, dataset.train_labels
     loader = DataLoader(images, labels, batch_size=32, shuffle=True, seed=seed)
-    for _ in range(epochs):
+    for epoch in range(epochs):
+        optimizer.lr = lr * (1 - epoch / epochs)
         train_epoch(model, loader, CrossEntropyLoss(), optimizer)
     return evaluate(model, dataset.test_images, dataset.test_labels)
 
@@ -79,7 +83,7 @@ def fine_tune(model: Module, few: Dataset, epochs: int, rng: np.random.Generator
     head = train(model, few, epochs, 0.01, seed)
     model.requires_grad_()
     model.train()
-    return [head, train(model, few, epochs, 0.003, seed)]
+    return [head, train(model, few, epochs, 0.01, seed)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

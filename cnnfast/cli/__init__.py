@@ -85,7 +85,12 @@ def _fail(code: int, message: str) -> int:
 
 
 def _in_one_line(text: str) -> str:
-    """Put lines one after the other: the first and, of what follows, the first few."""
+    """Put lines one after the other: the first and, of what follows, the first few.
+
+    Where the last line points at something in the one above, lines stay as they are.
+    """
+    if text.endswith("^"):
+        return text
     first, *lines = [line.strip() for line in text.splitlines()] or [""]
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "; ".join([first, *lines[:SHOWN], *more])

@@ -8,7 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -47,7 +47,6 @@ def arrays():
     )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(array=arrays(), zipped=st.booleans())
 def test_round_trip(tmp_path_factory, array, zipped):
     path = tmp_path_factory.getbasetemp() / "round_trip"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfast.data import DataLoader
@@ -34,7 +34,6 @@ def test_in_order_one_by_one_by_default():
     assert epoch(DataLoader(*make(3))) == [[0], [1], [2]]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     count=st.integers(0, 40),
     batch_size=st.integers(1, 45),

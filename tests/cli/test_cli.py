@@ -71,7 +71,7 @@ def test_help_imports_no_subcommand():
         "except SystemExit: pass\n"
         "print([m for m in sys.modules if m.startswith(('matplotlib', 'tqdm', 'cnnfast.cli.'))])"
     )
-    out, err = python("-c", script).communicate(timeout=60)
+    out, err = python("-c", script).communicate(timeout=300)
     assert err == ""
     assert (
         out.splitlines()[-1]

@@ -80,7 +80,7 @@ def test_a_pattern_that_is_none(folder, capsys):
 @pytest.mark.usefixtures("checkout_on_path")
 def test_train_as_a_program(folder):
     run = python("-m", "cnnfast", "train", "--data", folder, "--epochs", 1, "--threads", 1)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=300)
     assert (run.returncode, err) == (0, "")
     assert LAST_LINE.fullmatch(out.splitlines()[-1])
     assert set(load_weights("cnnfast-train/lenet5.npz")) == set(

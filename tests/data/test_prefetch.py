@@ -77,7 +77,7 @@ def test_two_iterations_at_once():
 
 
 def test_several_threads_prepare_at_once():
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(3, timeout=60)
 
     def prepare(number):
         meeting.wait()
@@ -254,11 +254,11 @@ except KeyboardInterrupt:
         assert process.stdout.readline() == "at work\n"
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
     assert "interrupted" in rest
     assert process.returncode == 0
 
 
 def test_a_program_ends_in_mid_iteration():
-    done = run_python(SCRIPT + "batches = iter(make(2)); next(batches)", timeout=30)
+    done = run_python(SCRIPT + "batches = iter(make(2)); next(batches)", timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

@@ -22,7 +22,7 @@ from tests.helpers import run_python
     ],
 )
 def test_the_job_ends(how, message, tmp_path):
-    job = launch(program(2, "failing", how, tmp_path), timeout=30)
+    job = launch(program(2, "failing", how, tmp_path), timeout=120)
     assert job.returncode != 0
     assert message in job.stderr
     if how != "differs":
@@ -39,14 +39,14 @@ world = distributed.init()
 if world.rank:
     world.barrier()
 """
-    job = launch(command(3, "-c", script), timeout=30)
+    job = launch(command(3, "-c", script), timeout=120)
     assert job.returncode != 0
     assert "rank 0 has ended, but rank" in job.stderr
 
 
 @needs_mpi
 def test_ranks_wait_for_the_work_that_rank_0_has_left(tmp_path):
-    job = launch(program(3, "ending", tmp_path), timeout=30)
+    job = launch(program(3, "ending", tmp_path), timeout=120)
     assert job.returncode == 0, job.stderr
     assert (tmp_path / "report").exists()
 

@@ -69,7 +69,7 @@ def on_ranks(arguments: list[str]) -> int:
     assert (option, program) == ("-n", "cnnfast")
     words = launch.command(int(ranks), "-m", "cnnfast", *rest)
     settings = launch.environment() | {"PYTHONPATH": str(CHECKOUT)}
-    job = subprocess.run(words, env=settings, capture_output=True, text=True, timeout=60)
+    job = subprocess.run(words, env=settings, capture_output=True, text=True, timeout=300)
     print(job.stdout, end="")
     return job.returncode
 

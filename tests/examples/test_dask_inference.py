@@ -59,7 +59,7 @@ def test_threads_are_dasks_alone(model, images):
 
     def watched(x):
         if len(x) > 1:
-            meeting.wait(timeout=20)
+            meeting.wait(timeout=60)
             seen.add((threading.get_ident(), cnnfast.get_num_threads()))
         return model(x)
 

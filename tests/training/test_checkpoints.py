@@ -467,7 +467,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 @needs_fork
 def test_killed_at_random_moments(tmp_path):
-    kill(tmp_path, EPOCHS, kills=12, timeout=60)
+    kill(tmp_path, EPOCHS, kills=12, timeout=300)
 
 
 @needs_fork

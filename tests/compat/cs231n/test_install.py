@@ -120,7 +120,7 @@ def run(tmp_path):
             env={**os.environ, "PYTHONPATH": str(Path(cnnfast.__file__).parents[1])},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert (done.returncode != 0) == fails, done.stderr

@@ -93,7 +93,7 @@ def make_trainer(folder=None, *callbacks, model=None, epochs=EPOCHS, **settings)
 def validation_batches(**options):
     """Give other images in each epoch, too."""
     options = {"transform": data.transforms.RandomCrop(28, padding=1), "seed": 4} | options
-    return data.DataLoader(*(part[:150] for part in digits()[2:]), 50, shuffle=True, **options)
+    return data.DataLoader(*(part[:300] for part in digits()[2:]), 100, shuffle=True, **options)
 
 
 def run(folder=None, *callbacks, train=None, validation=None, epochs=EPOCHS, **settings):

@@ -195,7 +195,7 @@ class DataLoader:
             images = self.transform(self.images[batch[first : first + GROUP]], rng)
             mine = places[groups == group] - first
             parts.append(images if len(mine) == len(images) else images[mine])
-        return np.concatenate(parts), labels
+        return parts[0] if len(parts) == 1 else np.concatenate(parts), labels
 
     def state_dict(self) -> dict[str, Any]:
         """Give what it takes to go on later, in another process too, as if nothing had happened.

@@ -10,6 +10,7 @@ import numpy as np
 from cnnfast import nn
 from cnnfast.inference.layout import Value
 from cnnfast.inference.recorder import RECORDABLE
+from cnnfast.nn.node import Node
 from cnnfast.nn.trace import Trace
 
 # Bytes of values that the last cache before memory holds, beside weights and other processes: half
@@ -37,7 +38,7 @@ def split(
         return [...]
     size = -(-batch // count)
     written = sum(value.size for value in values.values() if value.host is None)
-    weights = sum(p.data.nbytes for call in net.calls for p in call.module.parameters())
+    weights = sum(p.size * p.dtype.itemsize for call in net.calls for p in call.module.parameters())
     if written * size // batch < weights or not _independent(net, inputs, values):
         return [...]
     starts = (min(i * size, batch - size) for i in range(count))
@@ -49,16 +50,13 @@ def _independent(net: Trace, inputs: Sequence[np.ndarray], values: Mapping[str, 
     batch = len(inputs[0])
     images = all(x.ndim == 4 and len(x) == batch for x in inputs)
     each_has_its_values = all(value.shape[:1] == (batch,) for value in values.values())
-    return (
-        images
-        and each_has_its_values
-        and not any(_mixes(call.module, values[call.name]) for call in net.calls)
-    )
+    return images and each_has_its_values and not any(_mixes(call, values) for call in net.calls)
 
 
-def _mixes(module: nn.Module, value: Value) -> bool:
+def _mixes(call: Node, values: Mapping[str, Value]) -> bool:
+    module = call.module
+    if type(module) not in INDEPENDENT:
+        return True
     if isinstance(module, (nn.Softmax, nn.LogSoftmax)):
-        return module.dim % len(value.shape) == 0
-    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-        return not module.track_running_stats
-    return type(module) not in INDEPENDENT
+        return module.dim % len(values[call.name].shape) == 0
+    return isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and not module.track_running_stats

@@ -146,7 +146,13 @@ class Plan:
             raise TypeError(f"plan: takes {len(self._shapes)} inputs, got {len(arrays)}")
         with self._lock:
             program = self._program(arrays)
-            results = program.run(arrays, () if out is None else (_checked_out(program, out),))
+            if out is None:
+                results = program.run(arrays)
+            elif any(np.may_share_memory(_checked_out(program, out), x) for x in arrays):
+                out[...] = program.run(arrays)[0]  # parts that are still to come read the input
+                return out
+            else:
+                results = program.run(arrays, (out,))
         return results[0] if len(results) == 1 else tuple(results)
 
     def prepare(self, batch: int = 1) -> None:

@@ -215,6 +215,28 @@ def test_batches_larger_than_the_cache_run_in_parts(monkeypatch):
     assert "3 times 3 steps" in str(profile)
 
 
+def test_outputs_in_place_of_the_inputs_of_parts(monkeypatch):
+    monkeypatch.setattr(parts, "CACHE", 4 * 16 * 8 * 8 * 4)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, rng=RNG), nn.Conv2d(16, 3, 1, rng=RNG))
+    x = RNG.standard_normal((5, 3, 8, 8)).astype(np.float32)
+    plan = cnnfast.compile(model, x.shape)
+    assert in_parts_of(plan, x) == [(0, 3), (2, 5)]
+    expected = model(x)
+    assert plan(x, out=x) is x
+    close(x, expected)
+
+
+def test_layers_of_several_outputs_keep_a_batch_whole(monkeypatch):
+    monkeypatch.setattr(parts, "CACHE", 1)
+    layers = {"conv": (nn.Conv2d(3, 4, 3, rng=RNG), "image"), "halves": (Halves(), "conv")}
+    graph = nn.Graph(layers, inputs=["image"], outputs=["halves:0", "halves:1"])
+    x = RNG.standard_normal((4, 3, 12, 12)).astype(np.float32)
+    plan = cnnfast.compile(graph, x.shape)
+    assert in_parts_of(plan, x) == [...]
+    for actual, expected in zip(plan(x), graph(x), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
